@@ -1,0 +1,141 @@
+/**
+ * Batches packed into one transferable buffer: the hand-off between threads, and the content of the outbox's rows.
+ *
+ * Little-endian, a sequence of batches:
+ *   u16 entries, u16 zero, f64 time (µs since 1970)
+ *   per entry: u16 signal number, u8 quality, u8 type, then
+ *     type 0 null -, 1 f64, 2 false -, 3 true -, 4 string (u16 bytes, UTF-8), 5 i32
+ */
+import type { Batch, Quality, Value } from "./sample.ts";
+
+const HEADER_BYTES = 12;
+const TYPE_NULL = 0;
+const TYPE_F64 = 1;
+const TYPE_FALSE = 2;
+const TYPE_TRUE = 3;
+const TYPE_STRING = 4;
+const TYPE_I32 = 5;
+const MAX_STRING_BYTES = 1024;
+/** The most that one entry can take. */
+const MAX_ENTRY_BYTES = 6 + MAX_STRING_BYTES;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** Packs batches into a buffer of fixed size; when one does not fit the caller takes what is there and adds it again. */
+export class PackWriter {
+  readonly #size: number;
+  #bytes: Uint8Array<ArrayBuffer>;
+  #view: DataView<ArrayBuffer>;
+  #at = 0;
+  #samples = 0;
+
+  /** `size` in bytes; a batch larger than that is never taken. */
+  constructor(size: number) {
+    this.#size = size;
+    this.#bytes = new Uint8Array(size);
+    this.#view = new DataView(this.#bytes.buffer);
+  }
+
+  get samples(): number {
+    return this.#samples;
+  }
+
+  /** False, and nothing changed, when the batch does not fit. */
+  add(batch: Batch): boolean {
+    const start = this.#at;
+    const count = batch.numbers.length;
+    if (start + HEADER_BYTES > this.#size) return false;
+    this.#view.setUint16(start, count, true);
+    this.#view.setUint16(start + 2, 0, true);
+    this.#view.setFloat64(start + 4, batch.tUs, true);
+    this.#at = start + HEADER_BYTES;
+    for (let i = 0; i < count; i++) {
+      if (this.#size - this.#at < MAX_ENTRY_BYTES) {
+        this.#at = start;
+        return false;
+      }
+      this.#view.setUint16(this.#at, batch.numbers[i] as number, true);
+      this.#view.setUint8(this.#at + 2, batch.quality[i] as number);
+      this.#at += 3;
+      this.#value(batch.values[i] as Value);
+    }
+    this.#samples += count;
+    return true;
+  }
+
+  /** The packed bytes so far, to be transferred or stored; the writer starts anew. */
+  take(): Uint8Array<ArrayBuffer> {
+    const taken = this.#bytes.slice(0, this.#at);
+    this.#at = 0;
+    this.#samples = 0;
+    return taken;
+  }
+
+  #value(value: Value): void {
+    const view = this.#view;
+    if (typeof value === "number") {
+      const whole = (value | 0) === value && !Object.is(value, -0);
+      view.setUint8(this.#at, whole ? TYPE_I32 : TYPE_F64);
+      if (whole) view.setInt32(this.#at + 1, value, true);
+      else view.setFloat64(this.#at + 1, value, true);
+      this.#at += whole ? 5 : 9;
+    } else if (typeof value === "string") {
+      const { written } = encoder.encodeInto(
+        value,
+        this.#bytes.subarray(this.#at + 3, this.#at + 3 + MAX_STRING_BYTES),
+      );
+      view.setUint8(this.#at, TYPE_STRING);
+      view.setUint16(this.#at + 1, written, true);
+      this.#at += 3 + written;
+    } else {
+      view.setUint8(this.#at, value === null ? TYPE_NULL : value ? TYPE_TRUE : TYPE_FALSE);
+      this.#at += 1;
+    }
+  }
+}
+
+/** The batches of packed bytes, in order. Throws RangeError on bytes that are not packed batches. */
+export function* unpack(bytes: Uint8Array): Generator<Batch, void, void> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let at = 0;
+  while (at < bytes.byteLength) {
+    const count = view.getUint16(at, true);
+    const tUs = view.getFloat64(at + 4, true);
+    at += HEADER_BYTES;
+    const numbers = new Array<number>(count);
+    const values = new Array<Value>(count);
+    const quality = new Array<Quality>(count);
+    for (let i = 0; i < count; i++) {
+      numbers[i] = view.getUint16(at, true);
+      quality[i] = view.getUint8(at + 2) as Quality;
+      const type = view.getUint8(at + 3);
+      at += 4;
+      if (type === TYPE_STRING) {
+        const length = view.getUint16(at, true);
+        values[i] = decoder.decode(bytes.subarray(at + 2, at + 2 + length));
+        at += 2 + length;
+      } else {
+        values[i] = scalar(view, at, type);
+        at += type === TYPE_F64 ? 8 : type === TYPE_I32 ? 4 : 0;
+      }
+    }
+    yield { tUs, numbers, values, quality };
+  }
+}
+
+function scalar(view: DataView, at: number, type: number): Value {
+  switch (type) {
+    case TYPE_F64:
+      return view.getFloat64(at, true);
+    case TYPE_I32:
+      return view.getInt32(at, true);
+    case TYPE_FALSE:
+    case TYPE_TRUE:
+      return type === TYPE_TRUE;
+    case TYPE_NULL:
+      return null;
+    default:
+      throw new RangeError(`packed batch: value type ${type}`);
+  }
+}

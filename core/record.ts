@@ -1,0 +1,130 @@
+/**
+ * The record (DESIGN §6): one immutable JSON message of one asset and one stream, `crc` always last, CRC-32 over all
+ * bytes before `,"crc"`. On the wire it is that JSON, a zstd frame of it, or `BZ1` + birth id (4 bytes) + a zstd frame
+ * with the birth payload as raw dictionary.
+ */
+import { crc32, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { BusbarError } from "./errors.ts";
+
+export const STREAMS = ["c", "t", "b"] as const;
+/** Critical, telemetry, bulk. */
+export type Stream = (typeof STREAMS)[number];
+export type RecordKind = "data" | "gap" | "time" | "event" | "session";
+
+export interface RecordHeader {
+  readonly k: RecordKind;
+  readonly gw: string;
+  readonly asset?: string;
+  readonly epoch: string;
+  readonly c: Stream;
+  readonly seq: number;
+  readonly boot: number;
+  readonly sync: boolean;
+  readonly birth: string;
+  /** Milliseconds since 1970. */
+  readonly t0: number;
+}
+
+/** Signals that were read together: milliseconds, the first relative to `t0`, each next to the one before. */
+export interface Group {
+  readonly t: readonly number[];
+  readonly s: Readonly<Record<string, readonly unknown[]>>;
+  /** One letter per entry, only for signals that are not all good. */
+  readonly q?: Readonly<Record<string, string>>;
+}
+
+export interface Gap {
+  readonly c: Stream;
+  readonly epoch: string;
+  readonly from: number | null;
+  readonly to: number | null;
+  readonly samples: number | null;
+  readonly reason: "full" | "expired" | "corrupt" | "overload" | "rejected";
+  readonly t0: number;
+  readonly t1: number;
+}
+
+export type BusbarRecord = RecordHeader & {
+  readonly v: 1;
+  readonly g?: readonly Group[];
+  readonly gap?: Gap;
+  readonly time?: { readonly boot: number; readonly offset_ms: number };
+  readonly event?: Readonly<Record<string, unknown>>;
+  readonly session?: Readonly<Record<string, unknown>>;
+  readonly crc: string;
+};
+
+const CRC_TAIL = /^,"crc":"([0-9a-f]{8})"\}$/;
+const CRC_TAIL_BYTES = 18;
+const ZSTD_MAGIC = 0xfd2fb528;
+const BZ1_MAGIC = "BZ1";
+/** No record is larger; a frame that would unpack to more is refused. */
+const MAX_RECORD_BYTES = 1 << 20;
+
+/** The record's bytes. `body` is its last member as JSON text without braces, such as `"g":[…]`. */
+export function sealRecord(header: RecordHeader, body: string): Buffer {
+  const asset = header.asset === undefined ? "" : `,"asset":${JSON.stringify(header.asset)}`;
+  const text =
+    `{"v":1,"k":"${header.k}","gw":"${header.gw}"${asset},"epoch":"${header.epoch}","c":"${header.c}",` +
+    `"seq":${header.seq},"boot":${header.boot},"sync":${header.sync},"birth":"${header.birth}","t0":${header.t0},${body}`;
+  const bytes = Buffer.from(`${text},"crc":"00000000"}`);
+  const length = bytes.length - CRC_TAIL_BYTES;
+  bytes.write(hex8(crc32(bytes.subarray(0, length))), length + 8, "latin1");
+  return bytes;
+}
+
+/** True when the bytes end in a `crc` that matches all before it. */
+export function crcHolds(plain: Uint8Array): boolean {
+  const at = plain.length - CRC_TAIL_BYTES;
+  if (at <= 0) return false;
+  const tail = CRC_TAIL.exec(Buffer.from(plain.buffer, plain.byteOffset + at, CRC_TAIL_BYTES).toString("latin1"));
+  return tail !== null && tail[1] === hex8(crc32(plain.subarray(0, at)));
+}
+
+/** One zstd frame where that is smaller, else the bytes as they are. */
+export function compressRecord(plain: Buffer): Buffer {
+  const frame = zstdCompressSync(plain);
+  return frame.length < plain.length ? frame : plain;
+}
+
+/**
+ * The plain JSON bytes of a payload as it arrived. `birthOf` finds a birth payload by id, for BZ1 frames.
+ * Throws BusbarError RECORD_INVALID.
+ */
+export function plainRecord(payload: Uint8Array, birthOf?: (id: string) => Uint8Array | undefined): Buffer {
+  const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+  if (bytes.length >= 4 && bytes.readUInt32LE(0) === ZSTD_MAGIC) return decompress(bytes, undefined);
+  if (bytes.subarray(0, 3).toString("latin1") !== BZ1_MAGIC) return bytes;
+  const id = bytes.subarray(3, 7).toString("hex");
+  const dictionary = birthOf?.(id);
+  if (dictionary === undefined) throw new BusbarError("RECORD_INVALID", `record needs birth ${id}, which is not known`);
+  return decompress(bytes.subarray(7), dictionary);
+}
+
+/** Checks CRC and shape. Throws BusbarError RECORD_CRC or RECORD_INVALID. */
+export function parseRecord(plain: Uint8Array): BusbarRecord {
+  if (!crcHolds(plain)) throw new BusbarError("RECORD_CRC", "record: crc missing or wrong");
+  let record: BusbarRecord;
+  try {
+    record = JSON.parse(Buffer.from(plain.buffer, plain.byteOffset, plain.byteLength).toString("utf8")) as BusbarRecord;
+  } catch (cause) {
+    throw new BusbarError("RECORD_INVALID", "record: not JSON", { cause });
+  }
+  if (record.v !== 1 || !STREAMS.includes(record.c) || !Number.isSafeInteger(record.seq)) {
+    throw new BusbarError("RECORD_INVALID", `record: version ${String(record.v)}, stream ${String(record.c)}`);
+  }
+  return record;
+}
+
+function decompress(frame: Uint8Array, dictionary: Uint8Array | undefined): Buffer {
+  try {
+    const limit = { maxOutputLength: MAX_RECORD_BYTES };
+    return zstdDecompressSync(frame, dictionary === undefined ? limit : { ...limit, dictionary });
+  } catch (cause) {
+    throw new BusbarError("RECORD_INVALID", "record: broken zstd frame", { cause });
+  }
+}
+
+function hex8(value: number): string {
+  return value.toString(16).padStart(8, "0");
+}
