@@ -1,0 +1,89 @@
+import { type Batch, GOOD, type Quality, STALE, type Value } from "../../core/sample.ts";
+import type { SignalEntry } from "../../core/signals.ts";
+
+/** The last word on one signal. */
+interface Last {
+  readonly n: number;
+  readonly asset: string;
+  readonly maxAgeMs: number;
+  value: Value;
+  quality: Quality;
+  tUs: number;
+  /** Monotonic milliseconds of the last successful read. */
+  goodMs: number;
+  /** A good value is held that has not been called stale yet. */
+  fresh: boolean;
+  changed: boolean;
+}
+
+/** The last value of every signal: what status shows, and where staleness is seen (DESIGN invariant 6). */
+export class LatestValues {
+  readonly #last: Last[] = [];
+  #changed: Last[] = [];
+
+  constructor(signals: readonly SignalEntry[]) {
+    for (const { n, asset, maxAgeMs } of signals) {
+      this.#last.push({
+        n,
+        asset,
+        maxAgeMs,
+        value: null,
+        quality: GOOD,
+        tUs: 0,
+        goodMs: 0,
+        fresh: false,
+        changed: false,
+      });
+    }
+  }
+
+  update(batch: Batch, monoMs: number): void {
+    const { numbers, values, quality, tUs } = batch;
+    for (let i = 0; i < numbers.length; i++) {
+      const last = this.#last[(numbers[i] as number) - 1];
+      if (last === undefined) continue;
+      last.value = values[i] as Value;
+      last.quality = quality[i] as Quality;
+      last.tUs = tUs;
+      last.fresh = last.quality === GOOD;
+      if (last.fresh) last.goodMs = monoMs;
+      if (!last.changed) {
+        last.changed = true;
+        this.#changed.push(last);
+      }
+    }
+  }
+
+  /**
+   * One stale sample, with the last value and its own time, for each signal without a successful read for `maxAgeMs`;
+   * nothing more until it recovers. Signals of one asset with one time share a batch.
+   */
+  goneStale(monoMs: number): Batch[] {
+    const batches: { tUs: number; asset: string; numbers: number[]; values: Value[]; quality: Quality[] }[] = [];
+    for (const last of this.#last) {
+      if (!last.fresh || monoMs - last.goodMs <= last.maxAgeMs) continue;
+      let batch = batches.at(-1);
+      if (batch?.tUs !== last.tUs || batch.asset !== last.asset) {
+        batch = { tUs: last.tUs, asset: last.asset, numbers: [], values: [], quality: [] };
+        batches.push(batch);
+      }
+      batch.numbers.push(last.n);
+      batch.values.push(last.value);
+      batch.quality.push(STALE);
+    }
+    return batches;
+  }
+
+  /** What changed since the last call, as parallel arrays with times in milliseconds. */
+  takeChanged(): { numbers: number[]; values: Value[]; quality: Quality[]; times: number[] } {
+    const taken = this.#changed;
+    this.#changed = [];
+    for (const last of taken) last.changed = false;
+    return {
+      numbers: taken.map((last) => last.n),
+      values: taken.map((last) => last.value),
+      quality: taken.map((last) => last.quality),
+      times: taken.map((last) => Math.floor(last.tUs / 1000)),
+    };
+  }
+}

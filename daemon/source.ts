@@ -1,0 +1,162 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { backoff } from "../core/backoff.ts";
+import type { Clock } from "../core/clock.ts";
+import { BusbarError, isAbort, isRetryable, messageOf } from "../core/errors.ts";
+import type { Logger } from "../core/log.ts";
+import type { Batch } from "../core/sample.ts";
+import type { Driver, DriverContext } from "../drivers/driver.ts";
+import type { SourceStatus } from "./status/protocol.ts";
+
+/** A source that ran this long starts its backoff anew. */
+const HELD_MS = 10_000;
+const RETRY = { firstMs: 250, maxMs: 5000 };
+/** Our own mistake in a driver is retried too, but never in a hurry. */
+const INTERNAL_RETRY_MS = 5000;
+
+export interface SourceEvent {
+  readonly type: "source-down" | "source-up" | "device-down" | "device-up";
+  readonly severity: "warning" | "info";
+  readonly source: string;
+  readonly asset?: string;
+  readonly text: string;
+}
+
+export interface SupervisedSourceOptions {
+  readonly driver: Driver;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly number: DriverContext["number"];
+  readonly emit: (batch: Batch) => void;
+  readonly onEvent: (event: SourceEvent) => void;
+}
+
+/** Runs one driver for ever: restarts it with backoff, keeps its status, tells what changed. Never ends the process. */
+export class SupervisedSource {
+  readonly #driver: Driver;
+  readonly #options: SupervisedSourceOptions;
+  readonly #log: Logger;
+  /** undefined: no attempt yet. */
+  readonly #devices = new Map<string, { ok: boolean | undefined; error?: string }>();
+  #state: SourceStatus["state"] = "starting";
+  #sinceMs: number;
+  #error: string | undefined;
+  #restarts = 0;
+  #batches = 0;
+
+  constructor(options: SupervisedSourceOptions) {
+    this.#options = options;
+    this.#driver = options.driver;
+    this.#log = options.log.for(options.driver.id);
+    this.#sinceMs = options.clock.wallUs() / 1000;
+    for (const asset of options.driver.assets) this.#devices.set(asset.id, { ok: undefined });
+  }
+
+  /** Resolves when `signal` aborts and the driver has let go of its bus. */
+  async run(signal: AbortSignal): Promise<void> {
+    const context = this.#context();
+    let delays = backoff(RETRY);
+    while (!signal.aborted) {
+      const startedMs = this.#options.clock.monoMs();
+      const failure = await this.#runOnce(context, signal);
+      if (signal.aborted) return;
+      this.#fail(failure);
+      if (this.#options.clock.monoMs() - startedMs > HELD_MS) delays = backoff(RETRY);
+      const delayMs = isRetryable(failure) ? delays.next().value : INTERNAL_RETRY_MS;
+      await sleep(delayMs, undefined, { signal }).catch(() => undefined);
+      this.#restarts++;
+    }
+  }
+
+  status(): SourceStatus {
+    const devices = [...this.#devices].map(([asset, device]) => ({
+      asset,
+      ok: device.ok === true,
+      ...(device.error === undefined ? {} : { error: device.error }),
+    }));
+    return {
+      id: this.#driver.id,
+      label: this.#driver.label,
+      state: this.#state,
+      since: Math.floor(this.#sinceMs),
+      restarts: this.#restarts,
+      batches: this.#batches,
+      ...(this.#error === undefined ? {} : { error: this.#error }),
+      devices,
+    };
+  }
+
+  async #runOnce(context: DriverContext, signal: AbortSignal): Promise<unknown> {
+    try {
+      await this.#driver.run(context, signal);
+      return new BusbarError("BUS_CLOSED", `${this.#driver.label}: ended by itself`);
+    } catch (error) {
+      return isAbort(error) && !signal.aborted ? new BusbarError("INTERNAL", messageOf(error)) : error;
+    }
+  }
+
+  #context(): DriverContext {
+    const { clock, number, emit } = this.#options;
+    return {
+      clock,
+      log: this.#log,
+      number,
+      emit: (batch) => {
+        this.#batches++;
+        emit(batch);
+      },
+      report: (asset, error) => this.#report(asset, error),
+    };
+  }
+
+  #report(asset: string, error: BusbarError | undefined): void {
+    const device = this.#devices.get(asset);
+    if (device === undefined) return;
+    const was = device.ok;
+    if (error === undefined) {
+      if (was === true) return;
+      this.#devices.set(asset, { ok: true });
+      if (was === false) this.#tell("device-up", asset, `${asset} answers again`);
+    } else {
+      this.#devices.set(asset, { ok: false, error: error.message });
+      if (was !== false) this.#tell("device-down", asset, error.message);
+    }
+    this.#settle();
+  }
+
+  /** The source's state follows from its devices while the driver runs. */
+  #settle(): void {
+    const devices = [...this.#devices.values()];
+    const down = devices.filter((device) => device.ok === false).length;
+    const state = down === 0 ? "up" : "degraded";
+    const recovered = this.#state === "down";
+    this.#become(state);
+    if (!recovered) return;
+    this.#error = undefined;
+    this.#tell("source-up", undefined, `${this.#driver.label} is back`);
+  }
+
+  #fail(failure: unknown): void {
+    const message = messageOf(failure);
+    const told = this.#state === "down" && this.#error === message;
+    this.#error = message;
+    for (const asset of this.#devices.keys()) this.#devices.set(asset, { ok: false, error: message });
+    this.#become("down");
+    if (!told) this.#tell("source-down", undefined, message);
+    if (!isRetryable(failure)) this.#log.error("driver failed", { error: failure });
+  }
+
+  #become(state: SourceStatus["state"]): void {
+    if (state === this.#state) return;
+    this.#state = state;
+    this.#sinceMs = this.#options.clock.wallUs() / 1000;
+  }
+
+  #tell(type: SourceEvent["type"], asset: string | undefined, text: string): void {
+    const down = type === "source-down" || type === "device-down";
+    if (down) this.#log.warn(text);
+    else this.#log.info(text);
+    const severity = down ? "warning" : "info";
+    const source = this.#driver.id;
+    this.#options.onEvent({ type, severity, source, ...(asset === undefined ? {} : { asset }), text });
+  }
+}
