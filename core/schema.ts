@@ -1,4 +1,8 @@
-/** Building blocks for each module's `config.ts`: values as people write them in YAML, checked and turned into numbers. */
+/**
+ * Building blocks for each module's `config.ts`: values as people write them in YAML, checked and turned into numbers.
+ * Defaults are written the same way (`.prefault("10 s")`), so that the generated reference shows what a file would say.
+ * `meta.allowed` says in words what is allowed, for error messages and for the reference.
+ */
 import { z } from "zod";
 
 const DURATION_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, min: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -13,7 +17,12 @@ const SIZE_BYTES: Readonly<Record<string, number>> = {
 export const GATEWAY_ID = /^[a-z0-9-]{1,48}$/;
 export const ASSET_ID = /^[A-Za-z0-9._-]{1,48}$/;
 /** Names that topics use themselves (DESIGN §2). */
-const RESERVED = new Set(["bridge", "v1"]);
+const RESERVED = ["bridge", "v1"];
+/** The asset that carries the gateway's own signals. */
+const OWN_ASSET = "gateway";
+const PROFILE = /^(\.{0,2}\/.+|[A-Za-z0-9_-][A-Za-z0-9._-]*)$/;
+const HOST = /^([A-Za-z0-9._-]+|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9._-]+)?)$/;
+const HOST_PORT = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s[\]]+)):(\d{1,5})$/;
 
 /** A duration such as `250 ms`, `10 s`, `5 min`, `1 h`, `7 d`; the value is milliseconds. Bounds are written the same way. */
 export function duration(least: string, most: string) {
@@ -32,7 +41,8 @@ export function durationMs(text: string): number | undefined {
 function quantity(what: string, units: Readonly<Record<string, number>>, least: string, most: string) {
   const low = parseQuantity(least, units) ?? 0;
   const high = parseQuantity(most, units) ?? Number.POSITIVE_INFINITY;
-  const allowed = `a ${what} from ${least} to ${most}, with its unit (${Object.keys(units).join(", ")})`;
+  const names = Object.keys(units);
+  const allowed = `a ${what} from ${least} to ${most}, with its unit (${names.join(", ")})`;
   return z
     .string({ error: `is no ${what}; allowed: ${allowed}` })
     .transform((text, context) => {
@@ -44,39 +54,64 @@ function quantity(what: string, units: Readonly<Record<string, number>>, least: 
       }
       return value;
     })
-    .meta({ quantity: what, least, most });
+    .meta({ allowed, pattern: `^\\d+(\\.\\d+)? ?(${names.join("|")})$` });
 }
 
 function parseQuantity(text: string, units: Readonly<Record<string, number>>): number | undefined {
   const match = /^(\d+(?:\.\d+)?) ?([A-Za-z]+)$/.exec(text);
-  const unit = match === null ? undefined : units[match[2] as string];
-  return match === null || unit === undefined ? undefined : Number(match[1]) * unit;
+  const unit = match !== null && Object.hasOwn(units, match[2] as string) ? units[match[2] as string] : undefined;
+  return match === null || unit === undefined ? undefined : Math.round(Number(match[1]) * unit);
 }
 
-export const gatewayId = z
-  .string()
-  .regex(GATEWAY_ID, "is no gateway id; allowed: 1 to 48 of a-z, 0-9 and -")
-  .refine((id) => !RESERVED.has(id), "is reserved; allowed: any name but bridge and v1");
+function name(what: string, pattern: RegExp, characters: string, reserved: readonly string[]) {
+  const allowed = `1 to 48 of ${characters}, but not ${reserved.join(", ")}`;
+  return z
+    .string()
+    .regex(pattern, `is no ${what}; allowed: ${allowed}`)
+    .refine((id) => !reserved.includes(id), `is reserved; allowed: ${allowed}`)
+    .meta({ allowed, not: { enum: [...reserved] } });
+}
 
-export const assetId = z
+export const gatewayId = name("gateway id", GATEWAY_ID, "a-z, 0-9 and -", RESERVED);
+export const assetId = name("asset id", ASSET_ID, "A-Z, a-z, 0-9, dot, _ and -", RESERVED);
+/** Asset id of a configured device: any but the gateway's own. */
+export const deviceId = name("asset id", ASSET_ID, "A-Z, a-z, 0-9, dot, _ and -", [...RESERVED, OWN_ASSET]);
+
+/** A profile's id, or the path of a profile file, which starts with ./ ../ or / */
+export const profileRef = z
   .string()
-  .regex(ASSET_ID, "is no asset id; allowed: 1 to 48 of A-Z, a-z, 0-9, dot, _ and -")
-  .refine((id) => !RESERVED.has(id), "is reserved; allowed: any name but bridge and v1");
+  .regex(PROFILE, "is no profile; allowed: a profile id, or a path that starts with ./ ../ or /")
+  .meta({ allowed: "a profile id, or the path of a profile file, starting with ./ ../ or /" });
+
+/** A host's name or address, without a port. */
+export const hostName = z
+  .string()
+  .regex(HOST, "is no host; allowed: a name or an address, without port")
+  .meta({ allowed: "a name or an address, without port" });
 
 /** `host:port`, `[v6]:port`; the value is split. */
-export const hostPort = z.string().transform((text, context) => {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s]+)):(\d{1,5})$/.exec(text);
-  const port = Number(match?.[3]);
-  if (match === null || port > 65_535) {
-    context.addIssue({
-      code: "custom",
-      message: `"${text}" is no address; allowed: host:port, such as 127.0.0.1:1883`,
-    });
-    return z.NEVER;
-  }
-  return { host: (match[1] ?? match[2]) as string, port };
-});
+export const hostPort = z
+  .string()
+  .transform((text, context) => {
+    const split = splitHostPort(text);
+    if (split === undefined) {
+      context.addIssue({
+        code: "custom",
+        message: `"${text}" is no address; allowed: host:port, such as 127.0.0.1:1883`,
+      });
+      return z.NEVER;
+    }
+    return split;
+  })
+  .meta({ allowed: "host:port, such as 127.0.0.1:1883", pattern: HOST_PORT.source });
+
 export interface HostPort {
   readonly host: string;
   readonly port: number;
+}
+
+export function splitHostPort(text: string): { host: string; port: number } | undefined {
+  const match = HOST_PORT.exec(text);
+  const port = Number(match?.[3]);
+  return match === null || port > 65_535 ? undefined : { host: (match[1] ?? match[2]) as string, port };
 }

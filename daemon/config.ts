@@ -5,32 +5,24 @@ import { hostPort } from "../core/schema.ts";
 export const fastPathConfig = z.strictObject({
   to: z
     .array(hostPort)
-    .default([{ host: "239.255.66.66", port: 47_066 }])
+    .prefault(["239.255.66.66:47066"])
     .meta({ description: "Targets of the datagrams: multicast, broadcast or unicast host:port; an empty list: none" }),
 });
 
-const LOOPBACK = /^(127\.|localhost$|::1$)/;
-
-const listener = (what: string, port: number) =>
+const listener = (what: string, address: string) =>
   z
     .strictObject({
-      listen: hostPort.default({ host: "127.0.0.1", port }).meta({ description: `Address of the ${what}` }),
+      listen: hostPort
+        .prefault(address)
+        .meta({ description: `Address of the ${what}; other than loopback only with username and password_file` }),
       username: z.string().min(1).optional().meta({ description: "User name that clients must give" }),
       password_file: z.string().min(1).optional().meta({ description: "File whose first line is their password" }),
     })
-    .superRefine((value, context) => {
-      if (LOOPBACK.test(value.listen.host) || (value.username !== undefined && value.password_file !== undefined))
-        return;
-      context.addIssue({
-        code: "custom",
-        path: ["listen"],
-        message: "is reachable from the network; allowed: a loopback address, or any with username and password_file",
-      });
-    });
+    .meta({ dependentRequired: { username: ["password_file"], password_file: ["username"] } });
 
 export const localConfig = z.strictObject({
-  mqtt: listener("local MQTT broker", 1883).prefault({}),
-  http: listener("status page", 8066).prefault({}),
+  mqtt: listener("local MQTT broker", "127.0.0.1:1883").prefault({}).meta({ description: "Local MQTT broker" }),
+  http: listener("status page", "127.0.0.1:8066").prefault({}).meta({ description: "Status page" }),
 });
 
 export type FastPathConfig = z.output<typeof fastPathConfig>;

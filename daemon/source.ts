@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { backoff } from "../core/backoff.ts";
 import type { Clock } from "../core/clock.ts";
 import { BusbarError, isAbort, isRetryable, messageOf } from "../core/errors.ts";
@@ -28,6 +27,8 @@ export interface SupervisedSourceOptions {
   readonly number: DriverContext["number"];
   readonly emit: (batch: Batch) => void;
   readonly onEvent: (event: SourceEvent) => void;
+  /** Waits, or ends early when the signal aborts. */
+  readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
 /** Runs one driver for ever: restarts it with backoff, keeps its status, tells what changed. Never ends the process. */
@@ -62,7 +63,7 @@ export class SupervisedSource {
       this.#fail(failure);
       if (this.#options.clock.monoMs() - startedMs > HELD_MS) delays = backoff(RETRY);
       const delayMs = isRetryable(failure) ? delays.next().value : INTERNAL_RETRY_MS;
-      await sleep(delayMs, undefined, { signal }).catch(() => undefined);
+      await this.#options.wait(delayMs, signal);
       this.#restarts++;
     }
   }

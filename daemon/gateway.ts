@@ -1,0 +1,170 @@
+/**
+ * The gateway, as docs/ARCHITECTURE.md draws it: sources → pipeline → (fast path, latest values, hand-off) on this
+ * thread, storage and uplink on a second, status on a third.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Site } from "../config/site.ts";
+import { type Clock, SystemClock } from "../core/clock.ts";
+import { BusbarError } from "../core/errors.ts";
+import { Logger } from "../core/log.ts";
+import type { Batch } from "../core/sample.ts";
+import { buildSignalTable, type SignalTable } from "../core/signals.ts";
+import { SOFTWARE } from "../core/version.ts";
+import { HandOff } from "../store-forward/hand-off.ts";
+import { createDrivers } from "./drivers.ts";
+import { FastPathSender } from "./fast-path/sender.ts";
+import { Pipeline } from "./pipeline/pipeline.ts";
+import { type SourceEvent, SupervisedSource } from "./source.ts";
+import { GATEWAY_ASSET, gatewayAsset } from "./status/host-signals.ts";
+import type { FromStatus, SourceStatus } from "./status/protocol.ts";
+import { type LogFormat, startStatus, startStorage } from "./threads.ts";
+
+/** Hand-off and watermark. */
+const TICK_MS = 100;
+/** Values to the status thread. */
+const VALUES_MS = 250;
+const SOURCES_MS = 1000;
+/** The storage thread answers when its outbox is open or known not to open; polling does not wait longer for it. */
+const READY_TIMEOUT_MS = 3000;
+const SOURCES_STOP_MS = 3000;
+const DRAIN_MS = 3000;
+const HAND_OFF = { maxPending: 64, bufferBytes: 64 * 1024 };
+
+export interface GatewayOptions {
+  readonly configFile: string;
+  readonly logFormat: LogFormat;
+  /** The system clock may be believed. */
+  readonly synced: boolean;
+}
+
+export class Gateway {
+  readonly #clock: Clock = new SystemClock();
+  readonly #log: Logger;
+  readonly #table: SignalTable;
+  readonly #numbers = new Map<string, number>();
+  readonly #status: ReturnType<typeof startStatus>;
+  readonly #storage: ReturnType<typeof startStorage>;
+  readonly #handOff: HandOff;
+  readonly #fastPath: FastPathSender;
+  readonly #pipeline: Pipeline;
+  readonly #sources: readonly SupervisedSource[];
+
+  /** Throws BusbarError PROFILE_INVALID for a profile that does not load (configuration checking finds it earlier). */
+  constructor(site: Site, options: GatewayOptions) {
+    const drivers = createDrivers(site);
+    this.#log = new Logger("daemon", (entry) => this.#status.post({ type: "log", entry }));
+    this.#table = buildSignalTable(site.gateway.id, SOFTWARE, [
+      ...drivers.flatMap((driver) => driver.assets),
+      gatewayAsset(),
+    ]);
+    for (const { n, asset, name } of this.#table.signals) this.#numbers.set(`${asset}\n${name}`, n);
+    const threads = { site, table: this.#table, log: this.#log, ...options };
+    this.#status = startStatus({ ...threads, onMessage: (message) => this.#fromStatus(message) });
+    this.#storage = startStorage({
+      ...threads,
+      onReport: (report) => this.#status.post(report),
+      onTaken: () => this.#handOff.taken(),
+      onReady: ({ boot }) => this.#fastPath.start(boot, this.#clock.synced),
+    });
+    this.#handOff = new HandOff({
+      post: (message, transfer) => this.#storage.post(message, transfer),
+      clock: this.#clock,
+      ...HAND_OFF,
+    });
+    this.#fastPath = new FastPathSender({
+      gateway: site.gateway.id,
+      signals: this.#table.signals,
+      targets: site.fast_path.to,
+      clock: this.#clock,
+      log: this.#log.for("fast-path"),
+    });
+    this.#pipeline = new Pipeline({
+      table: this.#table,
+      clock: this.#clock,
+      send: (batch) => this.#fastPath.send(batch),
+      store: (batch) => this.#handOff.add(batch),
+    });
+    this.#sources = drivers.map((driver) => {
+      return new SupervisedSource({
+        driver,
+        clock: this.#clock,
+        log: this.#log,
+        number: (asset, signal) => this.#number(asset, signal),
+        emit: (batch) => this.#pipeline.take(batch),
+        onEvent: (event) => this.#event(event),
+        wait: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => undefined),
+      });
+    });
+  }
+
+  /** Runs until `signal` aborts, then stops in order: sources, hand-off, storage with its uplink, status. */
+  async run(signal: AbortSignal): Promise<void> {
+    this.#status.start();
+    const statusReady = this.#status.next("ready", READY_TIMEOUT_MS);
+    this.#storage.start();
+    if ((await this.#storage.next("ready", READY_TIMEOUT_MS)) === undefined) {
+      this.#log.warn("storage is slow to open; polling starts without it");
+      this.#fastPath.start(Math.floor(this.#clock.wallUs() / 1e6), this.#clock.synced);
+    }
+    await statusReady;
+    this.#status.post({ type: "signals", json: this.#fastPath.tableJson });
+    this.#log.info("running", { sources: this.#sources.length, signals: this.#table.signals.length });
+    const timers = this.#startTimers();
+    const stopped = Promise.all(this.#sources.map((source) => source.run(signal)));
+    await new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+    for (const timer of timers) clearInterval(timer);
+    await this.#stop(stopped);
+  }
+
+  async #stop(sourcesStopped: Promise<unknown>): Promise<void> {
+    this.#log.info("stopping");
+    await Promise.race([sourcesStopped, sleep(SOURCES_STOP_MS, undefined, { ref: false })]);
+    this.#handOff.flush(this.#pipeline.finish());
+    this.#fastPath.close();
+    const clean = await this.#storage.stop({ type: "stop", drainMs: DRAIN_MS }, DRAIN_MS + 5000);
+    if (!clean) this.#log.error("storage did not stop in time; what was not committed is lost");
+    await this.#status.stop({ type: "stop" }, 2000);
+  }
+
+  #startTimers(): NodeJS.Timeout[] {
+    return [
+      setInterval(() => this.#handOff.flush(this.#pipeline.tick()), TICK_MS),
+      setInterval(() => this.#status.post({ type: "values", ...this.#pipeline.latest.takeChanged() }), VALUES_MS),
+      setInterval(() => this.#tellSources(), SOURCES_MS),
+    ];
+  }
+
+  #tellSources(): void {
+    const sources: SourceStatus[] = this.#sources.map((source) => source.status());
+    this.#status.post({ type: "sources", sources, fastPath: this.#fastPath.status() });
+  }
+
+  #number(asset: string, signal: string): number {
+    const n = this.#numbers.get(`${asset}\n${signal}`);
+    if (n === undefined) throw new BusbarError("INTERNAL", `signal ${signal} of ${asset} was never declared`);
+    return n;
+  }
+
+  #event(event: SourceEvent): void {
+    const { asset = GATEWAY_ASSET, ...rest } = event;
+    const t0 = Math.floor(this.#clock.wallUs() / 1000);
+    this.#storage.post({ type: "critical", kind: "event", asset, t0, body: `"event":${JSON.stringify(rest)}` });
+    this.#status.post({ type: "event", event: { ts: t0, ...event } });
+    this.#tellSources();
+  }
+
+  #fromStatus(message: FromStatus): void {
+    if (message.type === "ready") for (const problem of message.problems) this.#log.warn(problem);
+    if (message.type !== "host" || message.samples.length === 0) return;
+    const batch: Batch = {
+      tUs: this.#clock.wallUs(),
+      numbers: message.samples.map(({ signal }) => this.#number(GATEWAY_ASSET, signal)),
+      values: message.samples.map(({ value }) => value),
+      quality: message.samples.map(() => 0 as const),
+    };
+    this.#pipeline.take(batch);
+  }
+}

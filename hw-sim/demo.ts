@@ -1,0 +1,131 @@
+/**
+ * `npm start`: the simulated depot, a stand-in for the cloud broker, and the gateway between them, without hardware,
+ * root or any service. A terminal shows a live table, anything else gets lines.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createWriteStream, mkdirSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { stringify } from "yaml";
+import { formatText, Logger } from "../core/log.ts";
+import type { Snapshot } from "../daemon/status/protocol.ts";
+import { startCloud } from "./cloud.ts";
+import { type Addresses, lineView, tableView, type View } from "./demo-view.ts";
+import { loadScenario } from "./scenario.ts";
+import { startSite } from "./site.ts";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const DIR = join(ROOT, ".busbar", "demo");
+const GATEWAY_STOP_MS = 15_000;
+const REFRESH_MS = 1000;
+
+/** The port if it is free on the loopback interface, else any free one. */
+async function freePort(preferred: number): Promise<number> {
+  for (const port of [preferred, 0]) {
+    const server = createServer();
+    const listening = await new Promise<boolean>((resolve) => {
+      server.once("error", () => resolve(false));
+      server.listen(port, "127.0.0.1", () => resolve(true));
+    });
+    if (!listening) continue;
+    const address = server.address();
+    await new Promise((resolve) => server.close(resolve));
+    if (address !== null && typeof address === "object") return address.port;
+  }
+  throw new Error("no free port on 127.0.0.1");
+}
+
+function gatewayConfig(addresses: Addresses, sources: unknown): string {
+  return stringify({
+    version: 1,
+    gateway: { id: "demo-depot" },
+    uplink: { url: addresses.cloud, publish_interval: "5 s" },
+    store: { path: join(DIR, "outbox.db"), max_size: "256 MiB" },
+    fast_path: { to: [addresses.udp] },
+    local: {
+      mqtt: { listen: addresses.localMqtt.replace("mqtt://", "") },
+      http: { listen: addresses.page.replace("http://", "") },
+    },
+    sources,
+  });
+}
+
+function startGateway(configFile: string, quiet: boolean): ChildProcess {
+  const main = join(ROOT, "daemon", "cli", "main.ts");
+  const child = spawn(process.execPath, [main, "run", "--config", configFile], {
+    stdio: ["ignore", "inherit", "pipe"],
+  });
+  child.stderr?.pipe(quiet ? createWriteStream(join(DIR, "gateway.log")) : process.stderr, { end: false });
+  return child;
+}
+
+async function fetchSnapshot(page: string): Promise<Snapshot | undefined> {
+  try {
+    const response = await fetch(`${page}/api/status`, { signal: AbortSignal.timeout(REFRESH_MS) });
+    return (await response.json()) as Snapshot;
+  } catch {
+    return undefined;
+  }
+}
+
+async function showUntil(signal: AbortSignal, view: View, page: string): Promise<void> {
+  while (!signal.aborted) {
+    view.show(await fetchSnapshot(page));
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, REFRESH_MS);
+      signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+    });
+  }
+}
+
+/** Ends when the gateway ended by itself (exit code 1) or on SIGTERM or Ctrl-C (0). */
+async function main(): Promise<number> {
+  mkdirSync(DIR, { recursive: true });
+  const interactive = process.stdout.isTTY === true;
+  const stop = new AbortController();
+  for (const name of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(name, () => stop.abort());
+  const notes = createWriteStream(join(DIR, "sim.log"));
+  const log = new Logger("sim", (entry) => notes.write(`${formatText(entry)}\n`));
+
+  await using cloud = await startCloud({ host: "127.0.0.1", port: await freePort(1884), log: log.for("cloud") });
+  const ledgerPath = join(DIR, "ledger.jsonl");
+  await using site = await startSite(loadScenario(join(ROOT, "hw-sim", "scenarios", "depot.yaml")), {
+    ledgerPath,
+    dir: DIR,
+    log,
+    onCommand: async (verb, target) => {
+      if (target !== "uplink") return false;
+      await (verb === "cut" ? cloud.cut() : cloud.restore());
+      return true;
+    },
+  });
+  const addresses: Addresses = {
+    cloud: cloud.url,
+    localMqtt: `mqtt://127.0.0.1:${await freePort(1883)}`,
+    page: `http://127.0.0.1:${await freePort(8066)}`,
+    udp: "127.0.0.1:47066",
+    ledger: ledgerPath,
+    control: site.controlUrl,
+    outbox: join(DIR, "outbox.db"),
+    log: relative(process.cwd(), join(DIR, "gateway.log")),
+  };
+  const configFile = join(DIR, "busbar.yaml");
+  writeFileSync(configFile, gatewayConfig(addresses, site.sources));
+  const gateway = startGateway(configFile, interactive);
+  const ended = once(gateway, "exit").then(() => stop.abort());
+  const view = interactive ? tableView(addresses) : lineView(addresses);
+  await showUntil(stop.signal, view, addresses.page);
+  view.close();
+  const unexpected = gateway.exitCode !== null;
+  if (unexpected)
+    process.stderr.write(`the gateway ended by itself (exit code ${gateway.exitCode}); see ${addresses.log}\n`);
+  gateway.kill("SIGTERM");
+  const hard = setTimeout(() => gateway.kill("SIGKILL"), GATEWAY_STOP_MS);
+  await ended;
+  clearTimeout(hard);
+  return unexpected ? 1 : 0;
+}
+
+process.exitCode = await main();

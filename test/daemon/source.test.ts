@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { SystemClock } from "../../core/clock.ts";
+import { BusbarError } from "../../core/errors.ts";
+import { Logger } from "../../core/log.ts";
+import { type SourceEvent, SupervisedSource } from "../../daemon/source.ts";
+import type { Driver, DriverContext } from "../../drivers/driver.ts";
+
+type Run = (context: DriverContext, signal: AbortSignal) => Promise<void>;
+
+function supervise(runs: Run[]) {
+  const events: SourceEvent[] = [];
+  const levels: string[] = [];
+  const waits: number[] = [];
+  const asset = { kind: "meter", source: "line", signals: [] } as const;
+  const driver: Driver = {
+    id: "line",
+    label: "modbus tcp 10.0.0.5:502",
+    assets: [
+      { ...asset, id: "a" },
+      { ...asset, id: "b" },
+    ],
+    run: (context, signal) => (runs.shift() ?? untilAborted)(context, signal),
+  };
+  const source = new SupervisedSource({
+    driver,
+    clock: new SystemClock(),
+    log: new Logger("test", ({ level }) => levels.push(level)),
+    number: () => 1,
+    emit: () => undefined,
+    onEvent: (event) => events.push(event),
+    wait: (ms) => {
+      waits.push(ms);
+      return turn();
+    },
+  });
+  return { source, events, levels, waits };
+}
+
+const untilAborted: Run = (_context, signal) => {
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve()));
+};
+
+const lost = (): BusbarError => new BusbarError("BUS_UNREACHABLE", "modbus tcp 10.0.0.5:502: connection refused");
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+test("a failed driver is run again; the failure is told once, the return too", async () => {
+  const stop = new AbortController();
+  const { source, events, waits } = supervise([
+    () => Promise.reject(lost()),
+    () => Promise.reject(lost()),
+    (context, signal) => {
+      context.report("a", undefined);
+      return untilAborted(context, signal);
+    },
+  ]);
+  const done = source.run(stop.signal);
+  while (waits.length === 0) await Promise.resolve();
+  assert.equal(source.status().state, "down");
+  assert.match(source.status().error ?? "", /connection refused/);
+  while (source.status().restarts < 2) await turn();
+  await turn();
+  assert.ok(waits[0]! <= 250 && waits[1]! > 250, `backoff grows: ${waits}`);
+  assert.deepEqual(
+    events.map(({ type, asset }) => [type, asset]),
+    [
+      ["source-down", undefined],
+      ["device-up", "a"],
+      ["source-up", undefined],
+    ],
+  );
+  stop.abort();
+  await done;
+});
+
+test("one silent device makes the source degraded, not down", async () => {
+  const stop = new AbortController();
+  const timeout = new BusbarError("DEVICE_TIMEOUT", "unit 2: no reply in 500 ms");
+  const { source, events } = supervise([
+    (context, signal) => {
+      context.report("a", undefined);
+      context.report("b", timeout);
+      context.report("b", timeout);
+      return untilAborted(context, signal);
+    },
+  ]);
+  const done = source.run(stop.signal);
+  const { state, devices } = source.status();
+  assert.equal(state, "degraded");
+  assert.deepEqual(devices, [
+    { asset: "a", ok: true },
+    { asset: "b", ok: false, error: "unit 2: no reply in 500 ms" },
+  ]);
+  assert.equal(events.length, 1);
+  stop.abort();
+  await done;
+});
+
+test("a driver's own mistake does not escape, and is logged as an error", async () => {
+  const stop = new AbortController();
+  const { source, levels } = supervise([
+    () => {
+      throw new TypeError("undefined is not a function");
+    },
+  ]);
+  const done = source.run(stop.signal);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(source.status().state, "down");
+  assert.ok(levels.includes("error"));
+  stop.abort();
+  await done;
+});

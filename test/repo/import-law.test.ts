@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { findCycle, reachable, readSources, type SourceFile } from "./imports.ts";
+
+const sources = readSources();
+const product = sources.filter(({ path }) => !/^(test|bench)\//.test(path));
+const files = new Map(product.map((file) => [file.path, file]));
+
+/** Each heavy package has one importing file per role. */
+const HEAVY: Readonly<Record<string, readonly string[]>> = {
+  aedes: ["daemon/status/local-broker.ts", "hw-sim/cloud.ts"],
+  "better-sqlite3": ["store-forward/outbox/database.ts"],
+  "modbus-serial": ["drivers/modbus/transport.ts"],
+  mqtt: ["store-forward/uplink/connection.ts"],
+  serialport: ["drivers/modbus/transport.ts"],
+  socketcan: ["drivers/can/socketcan.ts"],
+  systeminformation: ["daemon/status/host.ts"],
+};
+
+/** What a folder may import of ours; a module's config.ts imports only core, and config/ may import those. */
+const LAYERS: Readonly<Record<string, readonly string[]>> = {
+  core: [],
+  config: ["core"],
+  drivers: ["core"],
+  "store-forward": ["core"],
+  daemon: ["core", "config", "drivers", "store-forward"],
+  "hw-sim": ["core"],
+};
+
+/** Where the layers are crossed on purpose. */
+const ALLOWED: readonly (readonly [from: RegExp, to: RegExp])[] = [
+  [/^config\//, /\/config\.ts$/],
+  // `npm start` shows the daemon's own status table.
+  [/^hw-sim\/demo/, /^daemon\/status\/table\.ts$/],
+];
+
+const folderOf = (path: string): string => path.split("/")[0] as string;
+
+test("folders import only what lies before them on a sample's way", () => {
+  const wrong: string[] = [];
+  for (const { path, local } of product) {
+    const folder = folderOf(path);
+    const allowed = LAYERS[folder];
+    if (allowed === undefined) continue;
+    const may = path.endsWith("/config.ts") && folder !== "config" ? ["core"] : allowed;
+    for (const target of local) {
+      const to = folderOf(target);
+      const onPurpose = ALLOWED.some(([from, into]) => from.test(path) && into.test(target));
+      if (to !== folder && !may.includes(to) && !onPurpose) wrong.push(`${path} imports ${target}`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
+test("each heavy package has exactly one importing file per role", () => {
+  const found: Record<string, string[]> = {};
+  for (const name of Object.keys(HEAVY)) found[name] = [];
+  for (const { path, packages } of product) {
+    for (const name of packages) found[name.split("/")[0] as string]?.push(path);
+  }
+  for (const [name, paths] of Object.entries(found)) {
+    assert.deepEqual([...new Set(paths)].sort(), [...(HEAVY[name] as string[])].sort(), name);
+  }
+});
+
+test("nothing that the field thread loads reaches SQLite or MQTT", () => {
+  const loaded = reachable("daemon/cli/run.ts", files);
+  const paths = loaded.map(({ path }) => path);
+  assert.ok(paths.includes("drivers/modbus/transport.ts"), "the walk follows imports");
+  const heavy = loaded.flatMap(({ path, packages }) => {
+    return packages
+      .filter((name) => ["better-sqlite3", "mqtt", "aedes"].includes(name))
+      .map((name) => `${path}: ${name}`);
+  });
+  assert.deepEqual(heavy, []);
+});
+
+test("no imports go in a circle", () => {
+  assert.equal(findCycle(new Map(sources.map((file) => [file.path, file])))?.join(" → "), undefined);
+});
+
+test("the simulator shares no protocol code with the drivers", () => {
+  const loaded = reachable("hw-sim/main.ts", files).map(({ path }) => path);
+  assert.ok(loaded.includes("hw-sim/site.ts"), "the walk follows imports");
+  assert.deepEqual(
+    loaded.filter((path) => /^(drivers|store-forward)\//.test(path)),
+    [],
+  );
+});
+
+test("no file is longer than 300 lines", () => {
+  const lines = ({ text }: SourceFile): number => text.split("\n").length - 1;
+  assert.deepEqual(
+    sources.filter((file) => lines(file) > 300).map((file) => `${file.path}: ${lines(file)}`),
+    [],
+  );
+});

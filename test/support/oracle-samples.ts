@@ -1,0 +1,114 @@
+/** The oracle's comparison of one signal: samples served against samples arrived, both in order of time. */
+import type { Interval } from "./oracle.ts";
+
+export interface LedgerSample {
+  /** `<asset> <signal>` */
+  readonly key: string;
+  readonly ts: number;
+  readonly value: unknown;
+  readonly spoilt: boolean;
+}
+
+export interface ReceivedSample {
+  readonly key: string;
+  readonly ts: number;
+  readonly value: unknown;
+  readonly quality: string;
+}
+
+export interface SignalCase {
+  readonly key: string;
+  readonly served: readonly LedgerSample[];
+  readonly arrived: readonly ReceivedSample[];
+  readonly intervals: readonly Interval[];
+  readonly covered: (sample: LedgerSample) => boolean;
+}
+
+/** A reply's last byte is written before it is read; both clocks are cut to milliseconds, and processes get preempted. */
+const EARLY_MS = 5;
+const LATE_MS = 500;
+/** Simulated frames carry their own stamp. */
+const CAN_TOLERANCE_MS = 5;
+/** The collection rule of CAN signals (DESIGN §4), and what jitter may add. */
+const AT_MOST_MS = 1000;
+const AT_LEAST_MS = 60_000;
+const JITTER_MS = 600;
+
+/** Every good sample is one served reply, and every reply in an interval is one good sample. */
+export function checkModbus({ key, served, arrived, intervals, covered }: SignalCase): string[] {
+  const violations: string[] = [];
+  const used = new Set<LedgerSample>();
+  let start = 0;
+  for (const sample of arrived) {
+    if (sample.quality !== "g") continue;
+    while (start < served.length && (served[start] as LedgerSample).ts < sample.ts - LATE_MS) start++;
+    const match = findServed(served, used, start, sample);
+    if (match === undefined) violations.push(`${key} ${text(sample)}: arrived, but no such reply was served`);
+    else if (match.spoilt) violations.push(`${key} ${text(sample)}: arrived from a spoilt reply`);
+    else used.add(match);
+  }
+  for (const line of served) {
+    if (line.spoilt || used.has(line) || covered(line) || !within(intervals, line.ts)) continue;
+    violations.push(`${key} ${text(line)}: served, but never arrived`);
+  }
+  return violations;
+}
+
+/** Every good sample is a served frame; changes are missing for no longer than the collection rule allows. */
+export function checkCan({ key, served, arrived, intervals, covered }: SignalCase): string[] {
+  const violations: string[] = [];
+  const byTime = new Map(served.map((line) => [line.ts, line]));
+  for (const sample of arrived) {
+    if (sample.quality !== "g") continue;
+    const match = nearby(byTime, sample);
+    if (match === undefined) violations.push(`${key} ${text(sample)}: arrived, but no such frame was sent`);
+    else if (match.spoilt) violations.push(`${key} ${text(sample)}: arrived from a spoilt frame`);
+  }
+  let at = -1;
+  for (const line of served) {
+    while ((arrived[at + 1]?.ts ?? Number.POSITIVE_INFINITY) <= line.ts + CAN_TOLERANCE_MS) at++;
+    if (line.spoilt || covered(line) || !within(intervals, line.ts)) continue;
+    const last = arrived[at];
+    const sinceMs = line.ts - (last?.ts ?? Number.NEGATIVE_INFINITY);
+    const boundMs = same(last?.value, line.value) && last?.quality === "g" ? AT_LEAST_MS : AT_MOST_MS;
+    if (sinceMs > boundMs + JITTER_MS) violations.push(`${key} ${text(line)}: sent, last sample ${sinceMs} ms before`);
+  }
+  return violations;
+}
+
+function findServed(
+  served: readonly LedgerSample[],
+  used: ReadonlySet<LedgerSample>,
+  start: number,
+  sample: ReceivedSample,
+): LedgerSample | undefined {
+  for (let i = start; i < served.length; i++) {
+    const line = served[i] as LedgerSample;
+    if (line.ts > sample.ts + EARLY_MS) return undefined;
+    if (!used.has(line) && same(line.value, sample.value)) return line;
+  }
+  return undefined;
+}
+
+function nearby(byTime: ReadonlyMap<number, LedgerSample>, sample: ReceivedSample): LedgerSample | undefined {
+  for (let off = 0; off <= CAN_TOLERANCE_MS; off++) {
+    for (const ts of [sample.ts - off, sample.ts + off]) {
+      const line = byTime.get(ts);
+      if (line !== undefined && same(line.value, sample.value)) return line;
+    }
+  }
+  return undefined;
+}
+
+function within(intervals: readonly Interval[], ts: number): boolean {
+  return intervals.some(({ from, until }) => ts >= from && ts <= until);
+}
+
+function same(a: unknown, b: unknown): boolean {
+  if (typeof a === "number" && typeof b === "number") return Math.abs(a - b) < 1e-9 * Math.max(1, Math.abs(a));
+  return a === b;
+}
+
+function text(sample: { readonly ts: number; readonly value: unknown }): string {
+  return `${String(sample.value)} at ${sample.ts}`;
+}
