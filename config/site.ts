@@ -6,13 +6,13 @@ import { canSourceConfig } from "../drivers/can/config.ts";
 import { modbusSourceConfig } from "../drivers/modbus/config.ts";
 import { storeConfig, uplinkConfig } from "../store-forward/config.ts";
 
-export const sourceConfig = z.discriminatedUnion("driver", [modbusSourceConfig, canSourceConfig], {
-  error: "is no driver; allowed: modbus, can",
-});
+export const sourceConfig = z.discriminatedUnion("driver", [modbusSourceConfig, canSourceConfig]);
 
 export const siteConfig = z.strictObject({
   version: z.literal(1).meta({ description: "Version of this file's format" }),
-  gateway: z.strictObject({ id: gatewayId.meta({ description: "Name of this gateway, unique in the fleet" }) }),
+  gateway: z
+    .strictObject({ id: gatewayId.meta({ description: "Name of this gateway, unique in the fleet" }) })
+    .meta({ description: "This gateway" }),
   uplink: uplinkConfig.meta({ description: "The way to the cloud" }),
   store: storeConfig.prefault({}).meta({ description: "The outbox" }),
   fast_path: fastPathConfig.prefault({}).meta({ description: "UDP datagrams on the local network" }),

@@ -3,7 +3,8 @@ export function nearestOf(word: string, candidates: readonly string[]): string |
   const ranked = candidates
     .map((candidate) => ({ candidate, edits: editDistance(plain(word), plain(candidate)) }))
     .sort((a, b) => a.edits - b.edits)[0];
-  if (ranked !== undefined && ranked.edits <= Math.max(1, Math.min(4, word.length / 3))) return ranked.candidate;
+  if (ranked !== undefined && ranked.edits <= (word.length < 4 ? 1 : Math.max(2, Math.min(4, word.length / 3))))
+    return ranked.candidate;
   return word.length < 3 ? undefined : candidates.find((candidate) => candidate.includes(word));
 }
 

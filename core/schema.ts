@@ -1,7 +1,7 @@
 /**
  * Building blocks for each module's `config.ts`: values as people write them in YAML, checked and turned into numbers.
  * Defaults are written the same way (`.prefault("10 s")`), so that the generated reference shows what a file would say.
- * `meta.allowed` says in words what is allowed, for error messages and for the reference.
+ * `meta` says in words what is allowed: `allowed` in error messages, `kind` and `range` in the reference.
  */
 import { z } from "zod";
 
@@ -54,7 +54,7 @@ function quantity(what: string, units: Readonly<Record<string, number>>, least: 
       }
       return value;
     })
-    .meta({ allowed, pattern: `^\\d+(\\.\\d+)? ?(${names.join("|")})$` });
+    .meta({ allowed, kind: what, range: `${least} to ${most}`, pattern: `^\\d+(\\.\\d+)? ?(${names.join("|")})$` });
 }
 
 function parseQuantity(text: string, units: Readonly<Record<string, number>>): number | undefined {
@@ -69,7 +69,7 @@ function name(what: string, pattern: RegExp, characters: string, reserved: reado
     .string()
     .regex(pattern, `is no ${what}; allowed: ${allowed}`)
     .refine((id) => !reserved.includes(id), `is reserved; allowed: ${allowed}`)
-    .meta({ allowed, not: { enum: [...reserved] } });
+    .meta({ allowed, kind: "id", not: { enum: [...reserved] } });
 }
 
 export const gatewayId = name("gateway id", GATEWAY_ID, "a-z, 0-9 and -", RESERVED);
@@ -81,13 +81,16 @@ export const deviceId = name("asset id", ASSET_ID, "A-Z, a-z, 0-9, dot, _ and -"
 export const profileRef = z
   .string()
   .regex(PROFILE, "is no profile; allowed: a profile id, or a path that starts with ./ ../ or /")
-  .meta({ allowed: "a profile id, or the path of a profile file, starting with ./ ../ or /" });
+  .meta({ kind: "profile", allowed: "a profile id, or the path of a profile file, starting with ./ ../ or /" });
+
+/** The path of a file, relative to the configuration's folder. */
+export const filePath = z.string().min(1).meta({ kind: "file", allowed: "the path of a file" });
 
 /** A host's name or address, without a port. */
 export const hostName = z
   .string()
   .regex(HOST, "is no host; allowed: a name or an address, without port")
-  .meta({ allowed: "a name or an address, without port" });
+  .meta({ kind: "host", allowed: "a name or an address, without port" });
 
 /** `host:port`, `[v6]:port`; the value is split. */
 export const hostPort = z
@@ -103,7 +106,7 @@ export const hostPort = z
     }
     return split;
   })
-  .meta({ allowed: "host:port, such as 127.0.0.1:1883", pattern: HOST_PORT.source });
+  .meta({ kind: "address", allowed: "host:port, such as 127.0.0.1:1883", pattern: HOST_PORT.source });
 
 export interface HostPort {
   readonly host: string;

@@ -1,6 +1,6 @@
 /** Configuration of what the daemon itself offers on the local network. */
 import { z } from "zod";
-import { hostPort } from "../core/schema.ts";
+import { filePath, hostPort } from "../core/schema.ts";
 
 export const fastPathConfig = z.strictObject({
   to: z
@@ -16,7 +16,7 @@ const listener = (what: string, address: string) =>
         .prefault(address)
         .meta({ description: `Address of the ${what}; other than loopback only with username and password_file` }),
       username: z.string().min(1).optional().meta({ description: "User name that clients must give" }),
-      password_file: z.string().min(1).optional().meta({ description: "File whose first line is their password" }),
+      password_file: filePath.optional().meta({ description: "File whose first line is their password" }),
     })
     .meta({ dependentRequired: { username: ["password_file"], password_file: ["username"] } });
 

@@ -1,11 +1,11 @@
 /** Configuration of a Modbus source: one line (serial port or TCP connection) and the devices on it. */
 import { z } from "zod";
-import { assetId, duration } from "../../core/schema.ts";
+import { assetId, deviceId, duration, hostName, profileRef } from "../../core/schema.ts";
 
 const BAUD_RATES = [1200, 2400, 4800, 9600, 19_200, 38_400, 57_600, 115_200] as const;
 
 const tcp = z.strictObject({
-  host: z.string().min(1).meta({ description: "Name or address of the device or serial server" }),
+  host: hostName.meta({ description: "Name or address of the device or serial server" }),
   port: z.int().min(1).max(65_535).default(502).meta({ description: "TCP port" }),
 });
 
@@ -22,24 +22,26 @@ const rtu = z.strictObject({
 });
 
 const device = z.strictObject({
-  id: assetId.meta({ description: "Asset id of the device, unique in the file" }),
+  id: deviceId.meta({ description: "Asset id of the device, unique in the file" }),
   unit: z.int().min(0).max(255).default(1).meta({ description: "Unit id: 1 to 247 on serial lines, 0 to 255 on TCP" }),
-  profile: z.string().min(1).meta({ description: "Profile id, or the path of a profile file (./… or /…)" }),
+  profile: profileRef.meta({ description: "What the device is" }),
   poll_interval: duration("50 ms", "1 h")
     .optional()
     .meta({ description: "Interval of the first poll group; default: the profile's" }),
-  timeout: duration("50 ms", "30 s").default(1000).meta({ description: "How long to wait for a reply" }),
+  timeout: duration("50 ms", "30 s").prefault("1 s").meta({ description: "How long to wait for a reply" }),
 });
 
-export const modbusSourceConfig = z.strictObject({
-  id: assetId.meta({ description: "Name of the source, unique in the file" }),
-  driver: z.literal("modbus"),
-  tcp: tcp.optional().meta({ description: "Modbus TCP" }),
-  rtu: rtu.optional().meta({ description: "Modbus RTU on a serial port" }),
-  rtu_over_tcp: tcp.optional().meta({ description: "Modbus RTU frames over a TCP connection (serial server)" }),
-  control: z.literal("none").default("none").meta({ description: "What may be written: nothing" }),
-  devices: z.array(device).min(1).meta({ description: "The devices on this line" }),
-});
+export const modbusSourceConfig = z
+  .strictObject({
+    id: assetId.meta({ description: "Name of the source, unique in the file" }),
+    driver: z.literal("modbus").meta({ description: "The family of devices" }),
+    tcp: tcp.optional().meta({ description: "Modbus TCP" }),
+    rtu: rtu.optional().meta({ description: "Modbus RTU on a serial port" }),
+    rtu_over_tcp: tcp.optional().meta({ description: "Modbus RTU frames over a TCP connection (serial server)" }),
+    control: z.literal("none").default("none").meta({ description: "What may be written: nothing" }),
+    devices: z.array(device).min(1).meta({ description: "The devices on this line" }),
+  })
+  .meta({ oneOf: [{ required: ["tcp"] }, { required: ["rtu"] }, { required: ["rtu_over_tcp"] }] });
 
 export type ModbusSourceConfig = z.output<typeof modbusSourceConfig>;
 export type ModbusDeviceConfig = ModbusSourceConfig["devices"][number];

@@ -1,5 +1,5 @@
 /** The project's files and what they import, read as text. */
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -31,7 +31,7 @@ export interface SourceFile {
 }
 
 export function readSources(): SourceFile[] {
-  return FOLDERS.flatMap((folder) => {
+  return FOLDERS.filter((folder) => existsSync(join(ROOT, folder))).flatMap((folder) => {
     return readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
       .filter((name) => /\.(ts|mjs)$/.test(name) && !name.endsWith(".d.ts"))
       .map((name) => readSource(join(folder, name)));

@@ -1,0 +1,80 @@
+/** The files that a configuration names: relative to its own folder, and there. */
+import { accessSync, constants, statSync } from "node:fs";
+import { resolve } from "node:path";
+import { systemCode } from "../core/errors.ts";
+import type { Path, Problem } from "./problem.ts";
+import { childOf } from "./schema-tree.ts";
+import type { Site, SourceConfig } from "./site.ts";
+
+const UPLINK_FILES = ["password_file", "ca_file", "cert_file", "key_file"] as const;
+
+/** A copy of the site in which every path is absolute. */
+export function withAbsolutePaths(site: Site, folder: string): Site {
+  const copy = structuredClone(site);
+  absolutise(copy.uplink, UPLINK_FILES, folder);
+  absolutise(copy.store, ["path"], folder);
+  absolutise(copy.local.mqtt, ["password_file"], folder);
+  absolutise(copy.local.http, ["password_file"], folder);
+  for (const source of copy.sources) absolutiseSource(source, folder);
+  return copy;
+}
+
+function absolutiseSource(source: SourceConfig, folder: string): void {
+  if (source.driver === "can") {
+    if (source.interface.startsWith("log:")) source.interface = `log:${resolve(folder, source.interface.slice(4))}`;
+    for (const device of source.devices) absolutise(device, ["dbc"], folder);
+  }
+  for (const device of source.devices) {
+    if (device.profile?.includes("/")) device.profile = resolve(folder, device.profile);
+  }
+}
+
+function absolutise<K extends string>(holder: { [key in K]?: string | undefined }, keys: readonly K[], folder: string) {
+  for (const key of keys) {
+    const path = holder[key];
+    if (path !== undefined) holder[key] = resolve(folder, path);
+  }
+}
+
+/** Every named file that is not there or cannot be read. Looks at plain values, which the schema may have refused. */
+export function fileProblems(value: unknown, folder: string): Problem[] {
+  const paths: Path[] = [
+    ...UPLINK_FILES.map((key) => ["uplink", key]),
+    ["local", "mqtt", "password_file"],
+    ["local", "http", "password_file"],
+  ];
+  const sources = childOf(value, "sources");
+  if (Array.isArray(sources)) paths.push(...sources.flatMap((source, i) => sourceFiles(source, i)));
+  return paths.flatMap((path) => {
+    const text = path.reduce<unknown>(childOf, value);
+    if (typeof text !== "string" || text === "") return [];
+    const named = path.at(-1) === "interface" ? text.slice("log:".length) : text;
+    const message = fileProblem(named, resolve(folder, named), path.at(-1) === "password_file");
+    return message === undefined ? [] : [{ path, message }];
+  });
+}
+
+/** Profiles are not among them: the drivers look for these. */
+function sourceFiles(source: unknown, i: number): Path[] {
+  if (childOf(source, "driver") !== "can") return [];
+  const bus = childOf(source, "interface");
+  const log: Path[] = typeof bus === "string" && bus.startsWith("log:") ? [["sources", i, "interface"]] : [];
+  const devices = childOf(source, "devices");
+  const dbcs = Array.isArray(devices) ? devices.map((_, j): Path => ["sources", i, "devices", j, "dbc"]) : [];
+  return [...log, ...dbcs];
+}
+
+function fileProblem(named: string, path: string, secret: boolean): string | undefined {
+  // Somebody may have written the password itself where its file belongs: only what looks like a path is repeated.
+  const shown = secret && !/^\.{0,2}\//.test(named) ? "the file" : path;
+  try {
+    const stat = statSync(path);
+    if (stat.isDirectory()) return `${shown} is a directory; allowed: a file that can be read`;
+    accessSync(path, constants.R_OK);
+    if (secret && stat.isFile() && stat.size === 0) return `${shown} is empty; allowed: a file with the password`;
+    return undefined;
+  } catch (error) {
+    if (systemCode(error) === "EACCES") return `${shown} may not be read by this user; check its owner and mode`;
+    return `${shown} is not there; allowed: a file, relative to the configuration's folder`;
+  }
+}
