@@ -1,0 +1,181 @@
+/**
+ * `socketcan:<interface>`, over the native package socketcan. What its source (native/can.cc, 4.3.1) does, and this file
+ * answers for: it tells no reason when a channel cannot be opened; it swallows ENETDOWN, so an interface that goes down
+ * raises no event; an interface that is unplugged raises `onStopped` and has already stopped the channel; an exception
+ * in a listener is fatal to the process; error frames come as ordinary frames with `err`; an empty filter list is none.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { BusbarError } from "../../core/errors.ts";
+import type { BusSetup, CanBus, CanFrame, FrameId } from "./bus.ts";
+import type { Addon, Message, RawChannel } from "./socketcan-addon.ts";
+
+type MutableFrame = { -readonly [Key in keyof CanFrame]: CanFrame[Key] };
+
+/** What this file needs of the system, as an argument: a test has no CAN interface. */
+export interface SocketCanSystem {
+  load(): Promise<Addon>;
+  /** A folder per network interface, with `type` and `flags`. */
+  readonly interfaces: string;
+  readonly linkPollMs: number;
+}
+
+const LINUX: SocketCanSystem = { load: () => import("socketcan"), interfaces: "/sys/class/net", linkPollMs: 1000 };
+/** ARPHRD_CAN, IFF_UP, and the flags of a CAN id in filters: linux/if_arp.h, linux/if.h, linux/can.h. */
+const ARPHRD_CAN = 280;
+const IFF_UP = 1;
+const EXTENDED_FLAG = 0x8000_0000;
+const REMOTE_FLAG = 0x4000_0000;
+
+export class SocketCanBus implements CanBus {
+  readonly #name: string;
+  readonly #setup: BusSetup;
+  readonly #system: SocketCanSystem;
+
+  constructor(name: string, setup: BusSetup, system: SocketCanSystem = LINUX) {
+    this.#name = name;
+    this.#setup = setup;
+    this.#system = system;
+  }
+
+  async run(onFrame: (frame: CanFrame) => void, signal: AbortSignal): Promise<void> {
+    const addon = await this.#addon();
+    if (signal.aborted) return;
+    const channel = this.#open(addon);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const stopped = (): void => reject(this.#closed("was removed", "plug the adapter in again"));
+    channel.addListener("onMessage", guarded(this.#reader(onFrame), reject));
+    channel.addListener("onStopped", stopped);
+    channel.start();
+    const timer = setInterval(() => void this.#watchLink().catch(reject), this.#system.linkPollMs);
+    const abort = (): void => resolve();
+    signal.addEventListener("abort", abort, { once: true });
+    try {
+      await promise;
+    } finally {
+      clearInterval(timer);
+      signal.removeEventListener("abort", abort);
+      stopQuietly(channel);
+    }
+  }
+
+  async #addon(): Promise<Addon> {
+    try {
+      return await this.#system.load();
+    } catch (cause) {
+      const remedy = "install g++, make and python3, then run npm ci again";
+      throw this.#missing("the socketcan addon is not installed", remedy, cause);
+    }
+  }
+
+  #open(addon: Addon): RawChannel {
+    this.#checkInterface();
+    try {
+      const channel = addon.createRawChannel(this.#name, true);
+      channel.setRxFilters(this.#setup.wanted.map(filterOf));
+      return channel;
+    } catch (cause) {
+      if (!existsSync("/proc/net/can")) {
+        throw this.#missing("this kernel has no CAN (AF_CAN)", "load the modules can and can-raw", cause);
+      }
+      const remedy = `see \`ip -details link show ${this.#name}\` and whether the service may use AF_CAN`;
+      throw this.#missing("the interface cannot be opened", remedy, cause);
+    }
+  }
+
+  #checkInterface(): void {
+    const type = readNumber(this.#file("type"));
+    if (type === undefined) {
+      const kernel = existsSync("/proc/net/can") ? "" : " (and this kernel has no AF_CAN loaded)";
+      throw this.#missing(`there is no such interface${kernel}`, `see \`ip link show ${this.#name}\``);
+    }
+    if (type !== ARPHRD_CAN) throw this.#missing("this is no CAN interface", `see \`ip link show ${this.#name}\``);
+    if (!isUp(readNumber(this.#file("flags")))) throw this.#closed("is down", this.#upRemedy());
+  }
+
+  /** The addon is silent about an interface that went down. */
+  async #watchLink(): Promise<void> {
+    const flags = await readFile(this.#file("flags"), "utf8").catch(() => undefined);
+    if (flags === undefined) throw this.#closed("was removed", "plug the adapter in again");
+    if (!isUp(Number(flags))) throw this.#closed("went down", this.#upRemedy());
+  }
+
+  #reader(onFrame: (frame: CanFrame) => void): (message: Message) => void {
+    const { clock } = this.#setup;
+    const frame: MutableFrame = {
+      id: 0,
+      extended: false,
+      fd: false,
+      remote: false,
+      error: false,
+      data: new Uint8Array(0),
+      tUs: 0,
+    };
+    return (message) => {
+      frame.error = message.err === true;
+      frame.id = message.id;
+      frame.extended = message.ext === true;
+      frame.remote = message.rtr === true;
+      frame.data = message.data;
+      // The addon does not tell; a longer frame can be nothing else.
+      frame.fd = message.data.length > 8;
+      const { ts_sec: seconds, ts_usec: micros } = message;
+      const stamped = seconds !== undefined && micros !== undefined;
+      frame.tUs = stamped ? clock.fromSystemUs(seconds * 1_000_000 + micros) : clock.wallUs();
+      onFrame(frame);
+    };
+  }
+
+  #file(name: string): string {
+    return join(this.#system.interfaces, this.#name, name);
+  }
+
+  #upRemedy(): string {
+    return `bring it up: \`ip link set ${this.#name} up type can bitrate 500000\` (the bitrate of your bus)`;
+  }
+
+  #missing(what: string, remedy: string, cause?: unknown): BusbarError {
+    return new BusbarError("BUS_MISSING", `${this.#setup.label}: ${what}`, { remedy, cause });
+  }
+
+  #closed(what: string, remedy: string): BusbarError {
+    return new BusbarError("BUS_CLOSED", `${this.#setup.label}: the interface ${what}`, { remedy });
+  }
+}
+
+/** Exactly this id and format, data frames only. */
+function filterOf({ id, extended }: FrameId): { id: number; mask: number } {
+  const mask = EXTENDED_FLAG + REMOTE_FLAG + (extended ? 0x1fff_ffff : 0x7ff);
+  return { id: extended ? EXTENDED_FLAG + id : id, mask };
+}
+
+function readNumber(path: string): number | undefined {
+  try {
+    return Number(readFileSync(path, "utf8"));
+  } catch {
+    return undefined;
+  }
+}
+
+function isUp(flags: number | undefined): boolean {
+  return ((flags ?? 0) & IFF_UP) !== 0;
+}
+
+function guarded(read: (message: Message) => void, reject: (error: unknown) => void): (message: Message) => void {
+  return (message) => {
+    try {
+      read(message);
+    } catch (error) {
+      reject(error);
+    }
+  };
+}
+
+function stopQuietly(channel: RawChannel): void {
+  try {
+    channel.stop();
+  } catch {
+    // It has stopped by itself: the interface is gone.
+  }
+}
