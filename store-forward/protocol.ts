@@ -31,6 +31,8 @@ export type ToStorage =
       readonly samples: number;
       /** Every sample with a time up to this (milliseconds) is in this or an earlier hand-off. */
       readonly watermark: number;
+      /** The wall clock was known to be true for all of these samples. */
+      readonly synced: boolean;
       readonly overload?: Overload;
     }
   /** A critical record without seq: `body` is its last member as JSON text, such as `"event":{…}`. */

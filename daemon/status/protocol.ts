@@ -1,13 +1,15 @@
 /** What the field thread tells the status thread, and the snapshot that page, CLI and topics show. Types only. */
 
 import type { MessagePort } from "node:worker_threads";
-import type { LogEntry } from "../../core/log.ts";
 import type { Quality, Value } from "../../core/sample.ts";
 import type { AssetKind, SignalType } from "../../core/signals.ts";
-import type { OutboxStatus, UplinkStatus } from "../../store-forward/protocol.ts";
+import type { OutboxStatus, StorageReport, UplinkStatus } from "../../store-forward/protocol.ts";
 import type { LocalConfig } from "../config.ts";
 
-/** `workerData` of daemon/status/thread.ts; the field thread's messages come on parentPort, storage's on `storage`. */
+/**
+ * `workerData` of daemon/status/thread.ts. Messages come on parentPort; storage's too where the field thread passes
+ * them on, or on `storage` where the two threads have a port of their own.
+ */
 export interface StatusInit {
   readonly gateway: string;
   readonly software: string;
@@ -22,9 +24,11 @@ export interface StatusInit {
     readonly source: string;
     readonly profile?: string;
   }[];
-  readonly storage: MessagePort;
+  readonly storage?: MessagePort;
   /** How log lines are written to stderr. */
   readonly logFormat: "text" | "json" | "none";
+  /** The outbox's file: the filling of its volume is told. */
+  readonly storePath?: string;
 }
 
 export interface StatusSignal {
@@ -45,12 +49,20 @@ export type ToStatus =
     }
   | { readonly type: "sources"; readonly sources: readonly SourceStatus[]; readonly fastPath: FastPathStatus }
   | { readonly type: "event"; readonly event: Readonly<Record<string, unknown>> }
-  | { readonly type: "log"; readonly entry: LogEntry }
+  /** The signal table as the fast path sends it (DESIGN §7), uncompressed. */
+  | { readonly type: "signals"; readonly json: string }
+  | StorageReport
   | { readonly type: "stop" };
 
 export type FromStatus =
   /** Listening, or known not to: `problems` names what could not be opened and why. */
-  | { readonly type: "ready"; readonly problems: readonly string[] }
+  | {
+      readonly type: "ready";
+      readonly problems: readonly string[];
+      /** The ports that are open (the configured ones; others only where 0 was configured). */
+      readonly mqttPort?: number;
+      readonly httpPort?: number;
+    }
   /** Samples of the gateway asset itself (host health), on the gateway's clock. */
   | { readonly type: "host"; readonly samples: readonly { readonly signal: string; readonly value: number }[] }
   | { readonly type: "stopped" };
@@ -75,8 +87,8 @@ export interface FastPathStatus {
 }
 
 export interface HostStatus {
-  readonly cpu_percent: number;
-  readonly memory_used_percent: number;
+  readonly cpu_percent: number | null;
+  readonly memory_used_percent: number | null;
   readonly temperature_c: number | null;
   readonly disk_used_percent: number | null;
   readonly rss_mib: number;
@@ -94,6 +106,15 @@ export interface AssetStatus {
   >;
 }
 
+/**
+ * `failed`: data is being lost or somebody must act. `degraded`: heals by itself, nothing is lost (an uplink that is
+ * down is kept by the outbox).
+ */
+export interface Health {
+  readonly status: "ok" | "degraded" | "failed";
+  readonly reasons: readonly string[];
+}
+
 /** One type for the page, `busbar status`, `npm start`'s table and the local topics. */
 export interface Snapshot {
   readonly gateway: string;
@@ -108,4 +129,5 @@ export interface Snapshot {
   readonly host?: HostStatus;
   readonly assets: Readonly<Record<string, AssetStatus>>;
   readonly problems: readonly string[];
+  readonly health: Health;
 }

@@ -1,0 +1,172 @@
+/** The latest of everything that the status thread was told, and the one Snapshot that is made of it. */
+import type { Quality, Value } from "../../core/sample.ts";
+import { QUALITY_WORDS } from "../../core/sample.ts";
+import type { OutboxStatus, StorageReport, UplinkStatus } from "../../store-forward/protocol.ts";
+import { healthOf } from "./health.ts";
+import { GATEWAY_ASSET } from "./host-signals.ts";
+import type {
+  AssetStatus,
+  FastPathStatus,
+  HostStatus,
+  Snapshot,
+  SourceStatus,
+  StatusInit,
+  ToStatus,
+} from "./protocol.ts";
+
+export type ModelInit = Pick<
+  StatusInit,
+  "gateway" | "software" | "configFile" | "signals" | "assets" | "fastPathTargets"
+>;
+type Values = Extract<ToStatus, { type: "values" }>;
+type StoreReport = Extract<StorageReport, { type: "store" }>;
+
+/** Storage reports at least once a second; silence for this long is worth telling. */
+const STORAGE_SILENT_MS = 10_000;
+
+interface Latest {
+  readonly v: Value;
+  readonly u?: string;
+  readonly q: string;
+  readonly ts: number;
+}
+
+interface AssetState {
+  readonly declared: ModelInit["assets"][number];
+  readonly values: Map<string, Latest>;
+  ts: number;
+}
+
+export class StatusModel {
+  readonly #init: ModelInit;
+  readonly #assets: ReadonlyMap<string, AssetState>;
+  readonly #dirty = new Set<string>();
+  #sources: readonly SourceStatus[] = [];
+  #fastPath: FastPathStatus;
+  #available: ReadonlySet<string> = new Set();
+  #outbox: OutboxStatus | undefined;
+  #uplink: UplinkStatus | undefined;
+  #storageSeenMono = 0;
+  #host: HostStatus | undefined;
+  #unknownValues = 0;
+
+  constructor(init: ModelInit) {
+    this.#init = init;
+    this.#assets = new Map(init.assets.map((declared) => [declared.id, { declared, values: new Map(), ts: 0 }]));
+    this.#fastPath = { targets: init.fastPathTargets, datagrams: 0, errors: 0 };
+  }
+
+  get assetIds(): readonly string[] {
+    return [...this.#assets.keys()];
+  }
+  get sources(): readonly SourceStatus[] {
+    return this.#sources;
+  }
+  get fastPath(): FastPathStatus {
+    return this.#fastPath;
+  }
+  get outbox(): OutboxStatus | undefined {
+    return this.#outbox;
+  }
+  get uplink(): UplinkStatus | undefined {
+    return this.#uplink;
+  }
+  get host(): HostStatus | undefined {
+    return this.#host;
+  }
+
+  takeValues(message: Values): void {
+    for (let i = 0; i < message.numbers.length; i++) {
+      const number = message.numbers[i] as number;
+      const signal = this.#init.signals[number - 1];
+      const state = signal === undefined ? undefined : this.#assets.get(signal.asset);
+      if (signal === undefined || state === undefined) {
+        this.#unknownValues++;
+        continue;
+      }
+      const ts = message.times[i] as number;
+      const q = QUALITY_WORDS[message.quality[i] as Quality];
+      const v = message.values[i] as Value;
+      state.values.set(signal.name, signal.unit === undefined ? { v, q, ts } : { v, u: signal.unit, q, ts });
+      state.ts = Math.max(state.ts, ts);
+      this.#dirty.add(signal.asset);
+    }
+  }
+
+  takeSources(sources: readonly SourceStatus[], fastPath: FastPathStatus): void {
+    this.#sources = sources;
+    this.#fastPath = fastPath;
+    const answering = sources.filter((source) => source.state !== "down").flatMap((source) => source.devices);
+    this.#available = new Set(answering.filter((device) => device.ok).map((device) => device.asset));
+  }
+
+  /** `monoMs`: monotonic time of arrival. */
+  takeStore(report: StoreReport, monoMs: number): void {
+    this.#outbox = report.outbox;
+    this.#uplink = report.uplink;
+    this.#storageSeenMono = monoMs;
+  }
+
+  takeHost(host: HostStatus): void {
+    this.#host = host;
+  }
+
+  /** The assets whose values changed since the last call. */
+  takeDirty(): string[] {
+    const dirty = [...this.#dirty];
+    this.#dirty.clear();
+    return dirty;
+  }
+
+  /** How many values came for numbers that nobody declared since the last call: a mistake of ours. */
+  takeUnknown(): number {
+    const unknown = this.#unknownValues;
+    this.#unknownValues = 0;
+    return unknown;
+  }
+
+  available(asset: string): boolean {
+    // Whoever reads this reads it from the gateway.
+    return asset === GATEWAY_ASSET || this.#available.has(asset);
+  }
+
+  /** The latest values of an asset as JSON-ready object, without those never read. */
+  valuesOf(asset: string): Pick<AssetStatus, "ts" | "values"> {
+    const state = this.#assets.get(asset);
+    // fromEntries defines own properties: an asset or signal named __proto__ must not vanish.
+    return { ts: state?.ts ?? 0, values: Object.fromEntries(state?.values ?? []) };
+  }
+
+  /** `local`: problems of the local listeners. Times in milliseconds. */
+  snapshot(now: { readonly wallMs: number; readonly monoMs: number }, local: readonly string[]): Snapshot {
+    const problems = [...local, ...this.#storageProblem(now.monoMs)];
+    const parts = {
+      sources: this.#sources,
+      fast_path: this.#fastPath,
+      ...(this.#outbox === undefined ? {} : { outbox: this.#outbox }),
+      ...(this.#uplink === undefined ? {} : { uplink: this.#uplink }),
+      problems,
+    };
+    return {
+      gateway: this.#init.gateway,
+      software: this.#init.software,
+      config_file: this.#init.configFile,
+      ts: now.wallMs,
+      uptime_s: Math.round(process.uptime()),
+      health: healthOf(parts),
+      ...parts,
+      ...(this.#host === undefined ? {} : { host: this.#host }),
+      assets: Object.fromEntries([...this.#assets.values()].map((state) => [state.declared.id, this.#asset(state)])),
+    };
+  }
+
+  #asset({ declared }: AssetState): AssetStatus {
+    const { id, kind, source } = declared;
+    return { kind, source, available: this.available(id), ...this.valuesOf(id) };
+  }
+
+  #storageProblem(monoMs: number): string[] {
+    if (this.#outbox === undefined || monoMs - this.#storageSeenMono < STORAGE_SILENT_MS) return [];
+    return ["storage: no report for more than 10 s; outbox and uplink shown here are old"];
+  }
+}

@@ -1,0 +1,246 @@
+/** One device on a line: what it is asked, and what becomes of its answers. */
+import { BusbarError } from "../../core/errors.ts";
+import { BAD, type Batch, GOOD, type Quality, type Value } from "../../core/sample.ts";
+import type { ReadResult } from "./client.ts";
+import { decodeSignal } from "./decode.ts";
+import { LateReplies } from "./late-replies.ts";
+import { type Block, planBlocks, signalsInside } from "./plan.ts";
+import type { ModbusProfile, PollGroup, RegisterSignal, Span } from "./profile.ts";
+import { isRefusal, Refusals, type Task } from "./refusals.ts";
+import { PollSchedule } from "./schedule.ts";
+
+export interface DeviceSpec {
+  readonly asset: string;
+  readonly unit: number;
+  readonly timeoutMs: number;
+  readonly profile: ModbusProfile;
+  /** The profile's, with the source's poll_interval in the first. */
+  readonly groups: readonly PollGroup[];
+}
+
+/** What a device needs of its line. */
+export interface DevicePort {
+  readonly label: string;
+  nowMs(): number;
+  /** One request; throws only when the line ends. */
+  read(device: Device, span: Span): Promise<ReadResult>;
+  /** Number of a signal in the signal table. */
+  number(asset: string, signal: string): number;
+  emit(batch: Batch): void;
+  /** A register that this device refuses. */
+  refused(device: Device, signal: RegisterSignal, code: number): void;
+}
+
+/** Requests beyond the planned ones, after which the search for a refused register goes on in the next poll. */
+const MAX_SEARCH_REQUESTS = 12;
+const MAX_PROBES = 3;
+const FIRST_DELAY_MS = 500;
+/** Gateway path unavailable, gateway target device failed to respond: the line works, the device does not. */
+const GATEWAY_CODES = new Set([10, 11]);
+const EXCEPTION_NAMES: Readonly<Record<number, string>> = {
+  1: "illegal function",
+  2: "illegal data address",
+  3: "illegal data value",
+  4: "device failure",
+  5: "acknowledge",
+  6: "device busy",
+  8: "memory parity error",
+  10: "gateway path unavailable",
+  11: "gateway got no reply from the device",
+};
+
+export type PollResult = BusbarError | "idle" | undefined;
+
+interface Decoder {
+  readonly signals: readonly RegisterSignal[];
+  readonly numbers: readonly number[];
+}
+
+export class Device {
+  readonly spec: DeviceSpec;
+  readonly schedule: PollSchedule;
+  /** Polls in a row in which not one byte came. */
+  silentPolls = 0;
+  readonly #port: DevicePort;
+  readonly #refusals: Refusals;
+  readonly #late: LateReplies;
+  readonly #decoders = new Map<string, Decoder>();
+  #everRead = false;
+
+  constructor(spec: DeviceSpec, port: DevicePort) {
+    const { profile, groups, timeoutMs } = spec;
+    this.spec = spec;
+    this.#port = port;
+    this.schedule = new PollSchedule(groups, { startMs: port.nowMs(), firstDelayMs: FIRST_DELAY_MS });
+    this.#refusals = new Refusals(profile);
+    const blocks = groups.flatMap((group) => planBlocks(signalsOf(profile, group), profile));
+    this.#late = new LateReplies(blocks, timeoutMs);
+  }
+
+  /** Reads the group that is due. Undefined: the device answered as it should; `idle`: there was nothing to ask. */
+  async poll(): Promise<PollResult> {
+    const group = this.schedule.start(this.#port.nowMs());
+    if (group === undefined) return "idle";
+    const result = (await this.#proveInStep(group)) ?? (await this.#readGroup(group));
+    if (result === "idle") return "idle";
+    // A device that refuses everything costs the line a search each time: it is asked less often, too.
+    if (result !== undefined && (isSilence(result) || !this.#everRead)) this.schedule.failed(group, this.#port.nowMs());
+    else this.schedule.answered();
+    return result;
+  }
+
+  /** After silence: nothing is asked whose reply could be an older one (LateReplies). */
+  async #proveInStep(group: PollGroup): Promise<PollResult> {
+    let error: BusbarError | undefined;
+    for (let tries = 0; tries < MAX_PROBES; tries++) {
+      const probe = this.#late.probe(this.#port.nowMs(), (block) => this.#refusals.allows(block));
+      if (probe === undefined) return undefined;
+      if (probe === "wait") {
+        this.schedule.again(group, this.#late.quarantineUntilMs);
+        return error ?? "idle";
+      }
+      const result = await this.#read(probe);
+      if (result.kind === "silence") return this.#silence(result);
+      if (result.kind === "data") {
+        this.#late.proven();
+        return undefined;
+      }
+      // Exceptions have no length: this may be an older one, and then the answer to the probe is still to come.
+      this.#late.unanswered(probe, this.#port.nowMs());
+      error = this.#exception(probe, result.code);
+      if (GATEWAY_CODES.has(result.code)) return error;
+    }
+    return error;
+  }
+
+  async #readGroup(group: PollGroup): Promise<PollResult> {
+    const signals = signalsOf(this.spec.profile, group);
+    const tasks = this.#refusals.plan(signals, this.#port.nowMs()).flatMap((task) => this.#disguised(task, group));
+    const refused: { signal: RegisterSignal; code: number; tUs: number }[] = [];
+    if (tasks.length === 0) return "idle";
+    let read = false;
+    let error: BusbarError | undefined;
+    for (let budget = tasks.length + MAX_SEARCH_REQUESTS; budget > 0; budget--) {
+      const task = tasks.shift();
+      if (task === undefined) break;
+      const result = await this.#read(task.block);
+      if (result.kind === "silence") {
+        this.#settle(read, refused, error);
+        return this.#silence(result);
+      }
+      if (result.kind === "data") {
+        this.#refusals.accept(task.block);
+        read = true;
+        continue;
+      }
+      // While late replies may come, an exception may be one and says nothing about these registers.
+      const late = this.#port.nowMs() < this.#late.quarantineUntilMs;
+      error = this.#exception(task.block, result.code);
+      if (late || !isRefusal(result.code)) {
+        this.#settle(read, refused, error);
+        return error;
+      }
+      const instead = this.#refusals.refuse(task, this.#port.nowMs());
+      if (instead.length === 0) refused.push(...task.block.signals.map((signal) => ({ signal, ...result })));
+      tasks.unshift(...instead);
+    }
+    return this.#settle(read, refused, error);
+  }
+
+  #disguised(task: Task, group: PollGroup): Task[] {
+    const blocks = this.#late.disguise(task.block, this.#port.nowMs());
+    if (blocks.length === 0) this.schedule.again(group, this.#late.quarantineUntilMs);
+    return blocks.map((block) => ({ block, breaks: task.breaks }));
+  }
+
+  #settle(
+    read: boolean,
+    refused: readonly { signal: RegisterSignal; code: number; tUs: number }[],
+    error: BusbarError | undefined,
+  ): BusbarError | undefined {
+    if (!read && !this.#everRead) {
+      // It refuses everything: another device than the profile's, or one that is still starting.
+      this.#refusals.forget(refused.map(({ signal }) => signal));
+      return error;
+    }
+    for (const { signal, code, tUs } of refused) {
+      this.#port.refused(this, signal, code);
+      const numbers = [this.#port.number(this.spec.asset, signal.name)];
+      this.#port.emit({ tUs, numbers, values: [null], quality: [BAD] });
+    }
+    return undefined;
+  }
+
+  async #read(span: Block): Promise<ReadResult> {
+    const result = await this.#port.read(this, span);
+    if (result.kind === "silence") {
+      this.#late.unanswered(span, this.#port.nowMs());
+      this.silentPolls = result.strayBytes > 0 ? 0 : this.silentPolls + 1;
+      return result;
+    }
+    this.silentPolls = 0;
+    // The gateway gave up on the device, which may still answer.
+    if (result.kind === "exception" && GATEWAY_CODES.has(result.code)) this.#late.unanswered(span, this.#port.nowMs());
+    if (result.kind === "data") this.#emit(span, result.bytes, result.tUs);
+    return result;
+  }
+
+  /** Every profiled register in a reply becomes a sample, whichever group asked. */
+  #emit(span: Span, bytes: Uint8Array, tUs: number): void {
+    const { signals, numbers } = this.#decoderOf(span);
+    const values = new Array<Value>(signals.length);
+    const quality = new Array<Quality>(signals.length);
+    for (let i = 0; i < signals.length; i++) {
+      const signal = signals[i] as RegisterSignal;
+      const value = decodeSignal(signal, bytes, 2 * (signal.at - span.at));
+      values[i] = value ?? null;
+      quality[i] = value === undefined ? BAD : GOOD;
+    }
+    this.#everRead = true;
+    this.#port.emit({ tUs, numbers, values, quality });
+  }
+
+  #decoderOf(span: Span): Decoder {
+    const key = `${span.fc}:${span.at}:${span.words}`;
+    const known = this.#decoders.get(key);
+    if (known !== undefined) return known;
+    const signals = signalsInside(this.spec.profile.signals, span);
+    const numbers = signals.map((signal) => this.#port.number(this.spec.asset, signal.name));
+    const decoder = { signals, numbers };
+    this.#decoders.set(key, decoder);
+    return decoder;
+  }
+
+  #silence({ strayBytes }: { strayBytes: number }): BusbarError {
+    const { unit, timeoutMs } = this.spec;
+    const where = `${this.#port.label} unit ${unit}`;
+    if (strayBytes === 0) {
+      const remedy = "check wiring and unit id";
+      return new BusbarError("DEVICE_TIMEOUT", `${where}: no reply in ${timeoutMs} ms`, { remedy });
+    }
+    const remedy = "check baud rate, format, termination, and that no two devices have the same unit id";
+    return new BusbarError("DEVICE_GARBLED", `${where}: ${strayBytes} bytes that are no reply in ${timeoutMs} ms`, {
+      remedy,
+    });
+  }
+
+  #exception(span: Span, code: number): BusbarError {
+    const what = `exception ${code} (${EXCEPTION_NAMES[code] ?? "unknown"}) for registers ${span.at} to ${span.at + span.words - 1}`;
+    const remedy = GATEWAY_CODES.has(code)
+      ? "check the wiring behind the gateway and the unit id"
+      : "check the profile";
+    const error = GATEWAY_CODES.has(code) ? "DEVICE_TIMEOUT" : "DEVICE_EXCEPTION";
+    return new BusbarError(error, `${this.#port.label} unit ${this.spec.unit}: ${what}, function ${span.fc}`, {
+      remedy,
+    });
+  }
+}
+
+/** It cost the line a timeout, ours or the gateway's: such a device is asked less often. */
+function isSilence(error: BusbarError): boolean {
+  return error.code === "DEVICE_TIMEOUT" || error.code === "DEVICE_GARBLED";
+}
+
+function signalsOf(profile: ModbusProfile, group: PollGroup): RegisterSignal[] {
+  return profile.signals.filter((signal) => signal.group === group.name);
+}

@@ -1,0 +1,16 @@
+/** A line to Modbus devices, as bytes: what serial ports and TCP connections have in common. */
+import type { BusbarError } from "../../core/errors.ts";
+
+export interface LinkEvents {
+  onBytes(bytes: Uint8Array): void;
+  /** The port or connection is gone; nothing comes after this. Not called for `close()`. */
+  onLost(error: BusbarError): void;
+}
+
+export interface Link {
+  write(bytes: Uint8Array): void;
+  /** Throws away what the system still holds of bytes received; throws BusbarError when the device itself is gone. */
+  flush(): Promise<void>;
+  /** Frees the port; never throws. */
+  close(): Promise<void>;
+}

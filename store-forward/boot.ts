@@ -1,0 +1,71 @@
+/**
+ * The small file beside the outbox that survives it: which boot this is, which epoch's records the cloud has how far.
+ *
+ * JSON, replaced as a whole: written to `<file>.tmp`, fsync, rename, fsync of the folder. A power cut leaves the old or
+ * the new one. It is written at every start before a record can leave, every minute while something changed, and at the
+ * end; marks in it may be a minute old, which makes a gap after the loss of the outbox wider, never narrower.
+ */
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
+import type { Stream } from "../core/record.ts";
+import { STREAMS } from "../core/record.ts";
+
+/** No gateway with this software ran before. */
+export const BUILD_DATE_MS = Date.UTC(2026, 10, 1);
+
+export interface BootState {
+  /** Starts of this gateway. */
+  readonly boot: number;
+  readonly epoch: string;
+  /** Latest wall time known, milliseconds since 1970. */
+  readonly wallMs: number;
+  /** Oldest data that the cloud has not acknowledged, milliseconds since 1970. */
+  readonly oldestMs: number;
+  /** Per stream of `epoch`: every record up to it is acknowledged. */
+  readonly acked: Readonly<Record<Stream, number>>;
+}
+
+export function bootFileOf(storePath: string): string {
+  return `${storePath}.boot`;
+}
+
+/** What was last written; undefined when there is no such file or it is not one of ours. Never throws. */
+export function readBootFile(path: string): BootState | undefined {
+  try {
+    const state = JSON.parse(readFileSync(path, "utf8")) as BootState;
+    return isBootState(state) ? state : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Durable when it returns. Throws the file system's error. */
+export function writeBootFile(path: string, state: BootState): void {
+  const draft = `${path}.tmp`;
+  const file = openSync(draft, "w", 0o640);
+  try {
+    writeSync(file, `${JSON.stringify(state)}\n`);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  renameSync(draft, path);
+  const folder = openSync(dirname(path), "r");
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}
+
+/** The number of this start. Without the file: the clock's seconds, so that it is above whatever was used before. */
+export function nextBoot(previous: BootState | undefined, newestStored: number, wallMs: number): number {
+  const counted = previous === undefined ? Math.floor(Math.max(wallMs, BUILD_DATE_MS) / 1000) : previous.boot + 1;
+  return Math.max(counted, newestStored + 1);
+}
+
+function isBootState(state: BootState): boolean {
+  const { boot, wallMs, oldestMs, acked } = state;
+  const counts = [boot, wallMs, oldestMs, ...STREAMS.map((stream) => acked[stream])];
+  return /^[0-9a-z]{8}$/.test(state.epoch) && counts.every((count) => Number.isSafeInteger(count) && count >= 0);
+}

@@ -1,0 +1,30 @@
+import type { Logger } from "../../core/log.ts";
+import type { Budget } from "./retention.ts";
+
+export interface OutboxOptions {
+  readonly path: string;
+  readonly gateway: string;
+  readonly birth: Uint8Array;
+  readonly birthId: string;
+  readonly budget: Budget;
+  readonly publishIntervalMs: number;
+  /** Wall time is known to be true at start. */
+  readonly synced: boolean;
+  readonly clock: StoreClock;
+  readonly log: Logger;
+  /** Hash of what identifies this board (hardware.ts). */
+  readonly hardware: string;
+}
+
+export interface StoreClock {
+  monoMs(): number;
+  /** Milliseconds since 1970, integer. */
+  wallMs(): number;
+}
+
+export interface CommitOptions {
+  /** Seal what is there, whatever its age. */
+  readonly seal?: boolean;
+  /** The gateway stops: also tell gaps that might have grown, and do not wait to try again. */
+  readonly final?: boolean;
+}

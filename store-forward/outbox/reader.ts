@@ -1,0 +1,243 @@
+/** Sealed records as they are read: lazily, few at a time, each verified before anybody gets it. */
+import { crc32 } from "node:zlib";
+import { unpack } from "../../core/pack.ts";
+import type { Stream } from "../../core/record.ts";
+import { crcHolds } from "../../core/record.ts";
+import type { Batch } from "../../core/sample.ts";
+import { birthIdOf, signalsOfBirth } from "../../core/signals.ts";
+import type { SealedRecord } from "../queue.ts";
+import type { Acks } from "./acks.ts";
+import { decodeRow } from "./rows.ts";
+import type { EpochRow, RecordRow, SealRow } from "./schema.ts";
+import { ENCODER, type SealContext, type SealResult, sealBatches } from "./seal.ts";
+import type { Store } from "./store.ts";
+
+/** Rebuilt records kept for the next call; what was just sealed is sent without being built again. */
+const MAX_KEPT_BYTES = 2 * 1024 * 1024;
+
+/** A run of records that will never leave again as records: not what was sealed, or refused for good. */
+export interface LostRecords {
+  readonly reason: "corrupt" | "rejected";
+  readonly stream: Stream;
+  readonly epoch: EpochRow;
+  readonly from: number;
+  readonly to: number;
+  readonly samples: number | null;
+  readonly t0: number;
+  readonly t1: number;
+}
+
+export interface ReaderOptions {
+  readonly store: Store;
+  readonly acks: Acks;
+  readonly gateway: string;
+  readonly epochs: ReadonlyMap<number, EpochRow>;
+  readonly onCorrupt: (records: LostRecords) => void;
+}
+
+export class Reader {
+  readonly #options: ReaderOptions;
+  /** By stream, epoch and first number; in order of use. */
+  readonly #kept = new Map<string, readonly SealedRecord[]>();
+  #keptBytes = 0;
+  #birth: { readonly boot: number; readonly context: Pick<SealContext, "birthId" | "gateway" | "signals"> } | undefined;
+
+  constructor(options: ReaderOptions) {
+    this.#options = options;
+  }
+
+  /** Records after (epoch, seq) in order that are not acknowledged: at most `limit`, fewer only when there are no more. */
+  read(stream: Stream, after: { readonly epoch: number; readonly seq: number }, limit: number): SealedRecord[] {
+    const found: SealedRecord[] = [];
+    let at = after;
+    while (found.length < limit) {
+      const next = stream === "c" ? this.#critical(at, limit) : this.#sealed(stream, at);
+      if (next === undefined) break;
+      found.push(...next.records.slice(0, limit - found.length));
+      at = next.end;
+    }
+    return found;
+  }
+
+  /** Records that were sealed just now: kept until others take their place. */
+  keep(seal: Pick<SealRow, "stream" | "epoch" | "seq_from">, records: readonly SealedRecord[]): void {
+    const key = `${seal.stream}${seal.epoch}/${seal.seq_from}`;
+    this.#kept.set(key, records);
+    this.#keptBytes += sizeOf(records);
+    for (const [oldest, old] of this.#kept) {
+      if (this.#keptBytes <= MAX_KEPT_BYTES || oldest === key) break;
+      this.#kept.delete(oldest);
+      this.#keptBytes -= sizeOf(old);
+    }
+  }
+
+  /** What the batches of one seal become. */
+  build(seal: Omit<SealRow, "seq_to" | "sums" | "crc">, batches: Iterable<Batch>): SealResult {
+    const { stream, boot, sync } = seal;
+    const epoch = this.#options.epochs.get(seal.epoch)?.name ?? "";
+    const context: SealContext = { ...this.#birthOf(boot), epoch, stream, boot, sync: sync === 1 };
+    return sealBatches(batches, context, seal.seq_from);
+  }
+
+  #critical(after: { readonly epoch: number; readonly seq: number }, limit: number) {
+    const rows = this.#options.store.recordsAfter(after.epoch, after.seq, Math.min(limit, 100));
+    const last = rows.at(-1);
+    if (last === undefined) return undefined;
+    const records: SealedRecord[] = [];
+    for (const row of rows) {
+      if (this.#options.acks.has("c", row.epoch, row.seq)) continue;
+      const record = this.#recordOf(row);
+      if (record !== undefined) records.push(record);
+    }
+    return { records, end: last };
+  }
+
+  #recordOf(row: RecordRow): SealedRecord | undefined {
+    const epoch = this.#options.epochs.get(row.epoch);
+    if (epoch === undefined) return undefined;
+    const { seq, kind, asset, sealed_ms: sealedMs } = row;
+    const plain = row.plain instanceof Uint8Array ? Buffer.from(row.plain) : Buffer.alloc(0);
+    if (!crcHolds(plain)) {
+      this.#options.onCorrupt({
+        reason: "corrupt",
+        stream: "c",
+        epoch,
+        from: seq,
+        to: seq,
+        samples: null,
+        t0: sealedMs,
+        t1: sealedMs,
+      });
+      return undefined;
+    }
+    const record = { epoch: epoch.name, stream: "c" as const, seq, kind, sealedMs, plain };
+    return asset === null ? record : { ...record, asset };
+  }
+
+  #sealed(stream: Stream, after: { readonly epoch: number; readonly seq: number }) {
+    const { store, acks } = this.#options;
+    const seal = store.sealAfter(stream, after.epoch, after.seq);
+    if (seal === undefined) return undefined;
+    const from = seal.epoch === after.epoch ? after.seq : 0;
+    const records = this.#recordsOf(seal).filter(({ seq }) => seq > from && !acks.has(stream, seal.epoch, seq));
+    return { records, end: { epoch: seal.epoch, seq: seal.seq_to } };
+  }
+
+  #recordsOf(seal: SealRow): readonly SealedRecord[] {
+    const key = `${seal.stream}${seal.epoch}/${seal.seq_from}`;
+    const kept = this.#kept.get(key);
+    if (kept !== undefined) return kept;
+    const { good, bad } = this.#verified(seal);
+    for (const run of runsOf(bad)) this.#tellCorrupt(seal, run.from, run.to);
+    this.keep(seal, good);
+    return good;
+  }
+
+  #verified(seal: SealRow): { readonly good: readonly SealedRecord[]; readonly bad: readonly number[] } {
+    const built = this.#rebuild(seal);
+    const sums = new DataView(seal.sums.buffer, seal.sums.byteOffset, seal.sums.byteLength);
+    const good: SealedRecord[] = [];
+    const bad: number[] = [];
+    for (let seq = seal.seq_from; seq <= seal.seq_to; seq++) {
+      const index = seq - seal.seq_from;
+      const record = built[index];
+      const holds = record !== undefined && 8 * index < sums.byteLength;
+      if (holds && crc32(record.plain) === sums.getUint32(8 * index, true)) good.push(record);
+      else bad.push(seq);
+    }
+    return { good, bad };
+  }
+
+  #rebuild(seal: SealRow): readonly SealedRecord[] {
+    if (seal.encoder !== ENCODER) return [];
+    try {
+      const rows = this.#options.store.packedRange(seal.stream, seal.row_from, seal.row_to).map(decodeRow);
+      return this.#named(seal, this.build(seal, unpackAll(rows)));
+    } catch (error) {
+      // What cannot be decoded is a loss to tell; what SQLite cannot read is for the outbox to handle.
+      if (error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_")) throw error;
+      return [];
+    }
+  }
+
+  #named(seal: SealRow, { records }: SealResult): readonly SealedRecord[] {
+    return namedRecords(seal, this.#options.epochs.get(seal.epoch)?.name ?? "", records);
+  }
+
+  #tellCorrupt(seal: SealRow, from: number, to: number): void {
+    const epoch = this.#options.epochs.get(seal.epoch);
+    if (epoch === undefined) return;
+    const samples = samplesOf(seal, from, to);
+    this.#options.onCorrupt({
+      reason: "corrupt",
+      stream: seal.stream,
+      epoch,
+      from,
+      to,
+      samples,
+      t0: seal.t_min,
+      t1: seal.t_max,
+    });
+  }
+
+  #birthOf(boot: number): Pick<SealContext, "birthId" | "gateway" | "signals"> {
+    if (this.#birth?.boot === boot) return this.#birth.context;
+    const payload = this.#options.store.birthOf(boot);
+    if (payload === undefined) throw new RangeError(`boot ${boot} names no birth`);
+    const { gw } = JSON.parse(Buffer.from(payload).toString()) as { gw: string };
+    const context = { birthId: birthIdOf(payload), gateway: gw, signals: signalsOfBirth(payload) };
+    this.#birth = { boot, context };
+    return context;
+  }
+}
+
+export function* unpackAll(parts: Iterable<Uint8Array>): Generator<Batch, void, void> {
+  for (const part of parts) yield* unpack(part);
+}
+
+/** Encoded records under their identity. */
+export function namedRecords(
+  seal: Pick<SealRow, "stream" | "seq_from" | "sealed_ms">,
+  epoch: string,
+  records: SealResult["records"],
+): SealedRecord[] {
+  return records.map(({ asset, plain }, index) => {
+    const { stream, sealed_ms: sealedMs, seq_from } = seal;
+    return { epoch, stream, seq: seq_from + index, kind: "data", asset, sealedMs, plain };
+  });
+}
+
+/** Checksums and sample counts of encoded records, as a seal stores them. */
+export function sumsOf(records: SealResult["records"]): Uint8Array {
+  const view = new DataView(new ArrayBuffer(8 * records.length));
+  for (const [index, { plain, samples }] of records.entries()) {
+    view.setUint32(8 * index, crc32(plain), true);
+    view.setUint32(8 * index + 4, samples, true);
+  }
+  return new Uint8Array(view.buffer);
+}
+
+/** Samples in records `from` to `to` of a seal that `counts` says yes to. */
+export function samplesOf(seal: SealRow, from: number, to: number, counts = (_seq: number): boolean => true): number {
+  const view = new DataView(seal.sums.buffer, seal.sums.byteOffset, seal.sums.byteLength);
+  let samples = 0;
+  for (let seq = from; seq <= to; seq++) {
+    const at = 8 * (seq - seal.seq_from) + 4;
+    if (at + 4 <= view.byteLength && counts(seq)) samples += view.getUint32(at, true);
+  }
+  return samples;
+}
+
+function sizeOf(records: readonly SealedRecord[]): number {
+  return records.reduce((sum, { plain }) => sum + plain.length, 0);
+}
+
+function runsOf(seqs: readonly number[]): { from: number; to: number }[] {
+  const runs: { from: number; to: number }[] = [];
+  for (const seq of seqs) {
+    const last = runs.at(-1);
+    if (last !== undefined && last.to === seq - 1) last.to = seq;
+    else runs.push({ from: seq, to: seq });
+  }
+  return runs;
+}

@@ -1,0 +1,88 @@
+/** The budget on disk: what it is now, and what goes first when it is spent. */
+import { statfsSync } from "node:fs";
+import { dirname } from "node:path";
+import type { Stream } from "../../core/record.ts";
+import type { Acks } from "./acks.ts";
+import { growGap } from "./gaps.ts";
+import { samplesOf } from "./reader.ts";
+import type { EpochRow } from "./schema.ts";
+import { PAGE_BYTES, WAL_BYTES } from "./sqlite.ts";
+import type { Store } from "./store.ts";
+
+/** Bulk, then telemetry, critical last. */
+const SEALED_STREAMS = ["b", "t"] as const;
+/** However full the volume is, this much is worked in. */
+const LEAST_BYTES = 1024 * 1024;
+/** One transaction drops no more seals or critical records than this, so that it stays short. */
+const MAX_DROPS = 64;
+const BATCH = 16;
+/** Rows, their pages and the tables around them. */
+const OVERHEAD = 1.25;
+const SLACK_BYTES = 64 * PAGE_BYTES;
+
+export interface Budget {
+  readonly maxBytes: number;
+  readonly minFreeBytes: number;
+}
+
+/** Bytes that the database file may have: the budget without the log, or its present size on a volume short of space. */
+export function limitBytes(path: string, fileBytes: number, { maxBytes, minFreeBytes }: Budget): number {
+  const limit = maxBytes - WAL_BYTES;
+  if (minFreeBytes === 0) return limit;
+  const { bavail, bsize } = statfsSync(dirname(path));
+  return bavail * bsize >= minFreeBytes ? limit : Math.max(LEAST_BYTES, Math.min(limit, fileBytes));
+}
+
+export interface RoomOptions {
+  readonly store: Store;
+  readonly acks: Acks;
+  readonly epochs: ReadonlyMap<number, EpochRow>;
+  readonly nowMs: number;
+  readonly limitBytes: number;
+  /** Bytes that are about to be written. */
+  readonly bytes: number;
+}
+
+/**
+ * Inside the transaction that needs the room: drops the oldest sealed records of the lowest stream, under a gap.
+ * Returns the samples dropped.
+ */
+export function makeRoom(options: RoomOptions): number {
+  const { store, bytes, limitBytes: limit } = options;
+  const needed = bytes === 0 ? 0 : bytes * OVERHEAD + SLACK_BYTES;
+  let dropped = 0;
+  for (let drops = 0; drops < MAX_DROPS && store.size().usedBytes + needed > limit; drops++) {
+    const samples = dropOldestSeal(options) ?? dropOldestCritical(options);
+    if (samples === undefined) break;
+    dropped += samples;
+  }
+  return dropped;
+}
+
+function dropOldestSeal({ store, acks, epochs, nowMs }: RoomOptions): number | undefined {
+  const seal = store.firstSeal(SEALED_STREAMS[0]) ?? store.firstSeal(SEALED_STREAMS[1]);
+  if (seal === undefined) return undefined;
+  const { stream, epoch, seq_to: to, t_min: t0, t_max: t1 } = seal;
+  const from = Math.max(seal.seq_from, acks.mark(stream, epoch).acked + 1);
+  store.dropSeal(seal);
+  acks.touch(stream, epoch);
+  if (from > to) return 0;
+  const samples = samplesOf(seal, from, to, (seq) => !acks.has(stream, epoch, seq));
+  const name = epochs.get(epoch)?.name ?? "";
+  growGap(store, { c: stream, epoch: name, from, to, samples, reason: "full", t0, t1 }, nowMs);
+  return samples;
+}
+
+/** A few at a time: each alone frees too little to matter. */
+function dropOldestCritical({ store, acks, epochs, nowMs }: RoomOptions): number | undefined {
+  const stream: Stream = "c";
+  const rows = store.firstLossy(BATCH);
+  for (const { epoch, seq, sealed_ms: t0 } of rows) {
+    store.dropRecord(epoch, seq);
+    acks.touch(stream, epoch);
+    if (acks.has(stream, epoch, seq)) continue;
+    const name = epochs.get(epoch)?.name ?? "";
+    growGap(store, { c: stream, epoch: name, from: seq, to: seq, samples: null, reason: "full", t0, t1: t0 }, nowMs);
+  }
+  return rows.length === 0 ? undefined : 0;
+}

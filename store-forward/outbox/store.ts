@@ -1,0 +1,292 @@
+/** Every statement of the outbox, prepared once, under a name. No thinking here. */
+import { crc32 } from "node:zlib";
+import { BusbarError } from "../../core/errors.ts";
+import type { Stream } from "../../core/record.ts";
+import type { SealedRecord } from "../queue.ts";
+import type { EpochRow, GapRow, MarkRow, PackedRow, RecordRow, SealRow } from "./schema.ts";
+import { APPLICATION_ID, DDL, SCHEMA_VERSION } from "./schema.ts";
+import type { Database, Statement } from "./sqlite.ts";
+import { PAGE_BYTES } from "./sqlite.ts";
+
+type Sql<P extends unknown[], R = never> = Statement<P, R>;
+type Seek = [Stream, number, number];
+
+export class Store {
+  readonly #db: Database;
+  readonly #addPacked: Sql<[string, number, number, number, number, number, number, number, Uint8Array]>;
+  readonly #packedRange: Sql<[number, number, Stream], PackedRow>;
+  readonly #packedAfter: Sql<[number, Stream], PackedRow>;
+  readonly #dropPacked: Sql<[number, number, Stream]>;
+  readonly #addSeal: Sql<(string | number | Uint8Array)[]>;
+  readonly #sealAt: Sql<Seek, SealRow>;
+  readonly #sealAfter: Sql<Seek, SealRow>;
+  readonly #firstSeal: Sql<[Stream], SealRow>;
+  readonly #lastRow: Sql<[Stream], number>;
+  readonly #dropSeal: Sql<[Stream, number, number]>;
+  readonly #addRecord: Sql<[number, number, number, string, string | null, number, Uint8Array]>;
+  readonly #recordsAfter: Sql<[number, number, number], RecordRow>;
+  readonly #recordSeqAfter: Sql<[number, number], number>;
+  readonly #firstLossy: Sql<[number], RecordRow>;
+  readonly #dropRecord: Sql<[number, number]>;
+  readonly #dropRecords: Sql<[number, number]>;
+  readonly #mark: Sql<[number, Stream], MarkRow>;
+  readonly #setMark: Sql<[number, string, number, number]>;
+  readonly #marks: Sql<[], MarkRow>;
+  readonly #addGap: Sql<(string | number | null)[]>;
+  readonly #gaps: Sql<[], GapRow>;
+  readonly #dropGap: Sql<[number]>;
+  readonly #birth: Sql<[number], Uint8Array>;
+  readonly #birthIds: Sql<[], { readonly id: string; readonly payload: Uint8Array; readonly boot: number }>;
+  readonly #oldestBoot: Sql<[], number | null>;
+  readonly #newestRow: Sql<[], number | null>;
+  readonly #epochs: Sql<[], EpochRow>;
+  readonly #meta: Sql<[string], string>;
+
+  /** Makes the tables in an empty file. Throws BusbarError STORE_CORRUPT when the file is of another version or program. */
+  constructor(db: Database) {
+    this.#db = db;
+    prepareSchema(db);
+    this.#addPacked = db.prepare(
+      "INSERT INTO packed(stream, boot, sync, t_min, t_max, samples, coding, crc, data) VALUES(?,?,?,?,?,?,?,?,?)",
+    );
+    this.#packedRange = db.prepare("SELECT * FROM packed WHERE id BETWEEN ? AND ? AND stream = ? ORDER BY id");
+    this.#packedAfter = db.prepare("SELECT * FROM packed WHERE id > ? AND stream = ? ORDER BY id");
+    this.#dropPacked = db.prepare("DELETE FROM packed WHERE id BETWEEN ? AND ? AND stream = ?");
+    this.#addSeal = db.prepare("INSERT INTO seal VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+    const seal = "SELECT * FROM seal WHERE stream = ?";
+    this.#sealAt = db.prepare(`${seal} AND epoch = ? AND seq_from <= ? ORDER BY seq_from DESC LIMIT 1`);
+    this.#sealAfter = db.prepare(`${seal} AND (epoch, seq_from) > (?, ?) ORDER BY epoch, seq_from LIMIT 1`);
+    this.#firstSeal = db.prepare(`${seal} ORDER BY epoch, seq_from LIMIT 1`);
+    this.#lastRow = db
+      .prepare<[Stream], number>("SELECT row_to FROM seal WHERE stream = ? ORDER BY epoch DESC, seq_from DESC LIMIT 1")
+      .pluck();
+    this.#dropSeal = db.prepare("DELETE FROM seal WHERE stream = ? AND epoch = ? AND seq_from = ?");
+    this.#addRecord = db.prepare("INSERT INTO record VALUES(?,?,?,?,?,?,?)");
+    const record = "SELECT * FROM record";
+    this.#recordsAfter = db.prepare(`${record} WHERE (epoch, seq) > (?, ?) ORDER BY epoch, seq LIMIT ?`);
+    this.#recordSeqAfter = db
+      .prepare<[number, number], number>("SELECT min(seq) FROM record WHERE epoch = ? AND seq > ?")
+      .pluck();
+    this.#firstLossy = db.prepare(`${record} WHERE kind <> 'gap' ORDER BY epoch, seq LIMIT ?`);
+    this.#dropRecord = db.prepare("DELETE FROM record WHERE epoch = ? AND seq = ?");
+    this.#dropRecords = db.prepare("DELETE FROM record WHERE epoch = ? AND seq <= ?");
+    this.#mark = db.prepare("SELECT * FROM mark WHERE epoch = ? AND stream = ?");
+    this.#setMark = db.prepare("INSERT OR REPLACE INTO mark VALUES(?,?,?,?)");
+    this.#marks = db.prepare("SELECT * FROM mark ORDER BY epoch, stream");
+    this.#addGap = db.prepare("INSERT OR REPLACE INTO gap VALUES(?,?,?,?,?,?,?,?,?,?)");
+    this.#gaps = db.prepare("SELECT * FROM gap ORDER BY id");
+    this.#dropGap = db.prepare("DELETE FROM gap WHERE id = ?");
+    this.#birth = db
+      .prepare<[number], Uint8Array>("SELECT payload FROM birth JOIN run ON run.birth = birth.id WHERE run.boot = ?")
+      .pluck();
+    this.#birthIds = db.prepare(
+      "SELECT id, payload, max(boot) AS boot FROM birth JOIN run ON run.birth = birth.id GROUP BY id ORDER BY boot",
+    );
+    this.#oldestBoot = db
+      .prepare<[], number | null>(
+        `SELECT min(boot) FROM (SELECT * FROM (SELECT boot FROM packed ORDER BY id LIMIT 1)
+         UNION ALL SELECT * FROM (SELECT boot FROM record ORDER BY epoch, seq LIMIT 1))`,
+      )
+      .pluck();
+    this.#newestRow = db.prepare<[], number | null>("SELECT max(id) FROM packed").pluck();
+    this.#epochs = db.prepare("SELECT * FROM epoch ORDER BY n");
+    this.#meta = db.prepare<[string], string>("SELECT value FROM meta WHERE key = ?").pluck();
+  }
+
+  /** Changes with every commit that stores or numbers something. */
+  fingerprint(): string {
+    return `${this.#newestRow.get() ?? 0} ${JSON.stringify(this.marks())}`;
+  }
+
+  /** Runs `body` in one durable transaction; whatever it throws is thrown after the rollback. */
+  transaction<T>(body: () => T): T {
+    this.#db.exec("BEGIN IMMEDIATE");
+    try {
+      const result = body();
+      this.#db.exec("COMMIT");
+      return result;
+    } catch (error) {
+      if (this.#db.inTransaction) this.#db.exec("ROLLBACK");
+      throw error;
+    }
+  }
+
+  /** Moves the log into the database, in place, so that a full disk leaves room to work in. */
+  checkpoint(): void {
+    this.#db.pragma("wal_checkpoint(RESTART)", { simple: true });
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  /** Bytes of the database file, and those in it that hold something. */
+  size(): { readonly fileBytes: number; readonly usedBytes: number } {
+    const pages = Number(this.#db.pragma("page_count", { simple: true }));
+    const free = Number(this.#db.pragma("freelist_count", { simple: true }));
+    return { fileBytes: pages * PAGE_BYTES, usedBytes: (pages - free) * PAGE_BYTES };
+  }
+
+  addPacked(row: Omit<PackedRow, "id">): number {
+    const { stream, boot, sync, t_min, t_max, samples, coding, crc, data } = row;
+    return Number(this.#addPacked.run(stream, boot, sync, t_min, t_max, samples, coding, crc, data).lastInsertRowid);
+  }
+  packedRange(stream: Stream, from: number, to: number): PackedRow[] {
+    return this.#packedRange.all(from, to, stream);
+  }
+  /** Rows that no seal covers. */
+  unsealed(stream: Stream): PackedRow[] {
+    return this.#packedAfter.all(this.#lastRow.get(stream) ?? 0, stream);
+  }
+  dropPacked(stream: Stream, from: number, to: number): void {
+    this.#dropPacked.run(from, to, stream);
+  }
+
+  addSeal(row: Omit<SealRow, "crc">): void {
+    const { stream, epoch, seq_from, seq_to, row_from, row_to, boot, sync, sealed_ms, t_min, t_max } = row;
+    const { encoder, sums } = row;
+    this.#addSeal.run(
+      ...[
+        stream,
+        epoch,
+        seq_from,
+        seq_to,
+        row_from,
+        row_to,
+        boot,
+        sync,
+        sealed_ms,
+        t_min,
+        t_max,
+        encoder,
+        sums,
+        sealChecksum(row),
+      ],
+    );
+  }
+  /** The seal that holds the first stored record after (epoch, seq). Throws BusbarError STORE_CORRUPT when it rotted. */
+  sealAfter(stream: Stream, epoch: number, seq: number): SealRow | undefined {
+    const at = this.#sealAt.get(stream, epoch, seq);
+    return sound(at !== undefined && at.seq_to > seq ? at : this.#sealAfter.get(stream, epoch, seq));
+  }
+  /** Throws BusbarError STORE_CORRUPT when it rotted. */
+  firstSeal(stream: Stream): SealRow | undefined {
+    return sound(this.#firstSeal.get(stream));
+  }
+  dropSeal({ stream, epoch, seq_from, row_from, row_to }: SealRow): void {
+    this.dropPacked(stream, row_from, row_to);
+    this.#dropSeal.run(stream, epoch, seq_from);
+  }
+
+  addRecord(row: RecordRow): void {
+    this.#addRecord.run(row.epoch, row.seq, row.boot, row.kind, row.asset, row.sealed_ms, row.plain);
+  }
+  recordsAfter(epoch: number, seq: number, limit: number): RecordRow[] {
+    return this.#recordsAfter.all(epoch, seq, limit);
+  }
+  /** The oldest critical records that are no gaps: a gap that is dropped would leave its loss untold. */
+  firstLossy(limit: number): RecordRow[] {
+    return this.#firstLossy.all(limit);
+  }
+  dropRecord(epoch: number, seq: number): void {
+    this.#dropRecord.run(epoch, seq);
+  }
+  dropRecordsUpTo(epoch: number, seq: number): void {
+    this.#dropRecords.run(epoch, seq);
+  }
+  /** The lowest stored number above `seq`, or undefined. */
+  firstSeqAfter(stream: Stream, epoch: number, seq: number): number | undefined {
+    if (stream === "c") return this.#recordSeqAfter.get(epoch, seq) ?? undefined;
+    const seal = this.sealAfter(stream, epoch, seq);
+    return seal?.epoch === epoch ? Math.max(seal.seq_from, seq + 1) : undefined;
+  }
+
+  mark(epoch: number, stream: Stream): MarkRow {
+    return this.#mark.get(epoch, stream) ?? { epoch, stream, next: 1, acked: 0 };
+  }
+  marks(): MarkRow[] {
+    return this.#marks.all();
+  }
+  setMark({ epoch, stream, next, acked }: MarkRow): void {
+    this.#setMark.run(epoch, stream, next, acked);
+  }
+
+  gaps(): GapRow[] {
+    return this.#gaps.all();
+  }
+  /** A new gap (id null) or another state of a known one. */
+  putGap(gap: Omit<GapRow, "id"> & { readonly id: number | null }): void {
+    const { id, stream, epoch, seq_from, seq_to, samples, reason, t0, t1, since_ms } = gap;
+    this.#addGap.run(id, stream, epoch, seq_from, seq_to, samples, reason, t0, t1, since_ms);
+  }
+  dropGap(id: number): void {
+    this.#dropGap.run(id);
+  }
+
+  /** Keeps what the cloud will never take; the newest thousand. */
+  addDeadLetter({ epoch, stream, seq, plain }: SealedRecord, reason: string, nowMs: number): void {
+    const sql = "INSERT INTO dead(epoch, stream, seq, reason, dead_ms, plain) VALUES(?,?,?,?,?,?)";
+    this.#db.prepare<unknown[], never>(sql).run(epoch, stream, seq, reason, nowMs, plain);
+    this.#db.exec("DELETE FROM dead WHERE id <= (SELECT max(id) FROM dead) - 1000");
+  }
+
+  epochs(): EpochRow[] {
+    return this.#epochs.all();
+  }
+  addEpoch(name: string): EpochRow {
+    const { lastInsertRowid } = this.#db.prepare("INSERT INTO epoch(name) VALUES(?)").run(name);
+    return { n: Number(lastInsertRowid), name };
+  }
+  meta(key: string): string | undefined {
+    return this.#meta.get(key);
+  }
+  setMeta(key: string, value: string): void {
+    this.#db.prepare("INSERT OR REPLACE INTO meta VALUES(?,?)").run(key, value);
+  }
+
+  /** The birth payload that was current in that boot. */
+  birthOf(boot: number): Uint8Array | undefined {
+    return this.#birth.get(boot);
+  }
+  /** Payloads by the last boot that used them. */
+  births(): { readonly id: string; readonly payload: Uint8Array; readonly boot: number }[] {
+    return this.#birthIds.all();
+  }
+  newestBoot(): number {
+    return this.#db.prepare<[], number | null>("SELECT max(boot) FROM run").pluck().get() ?? 0;
+  }
+  /** The lowest boot that stored rows name; undefined when there are none. */
+  oldestBoot(): number | undefined {
+    return this.#oldestBoot.get() ?? undefined;
+  }
+  /** Notes the start of a boot and forgets those that no row names any more. */
+  beginRun(boot: number, birthId: string, payload: Uint8Array): void {
+    this.#db.prepare("DELETE FROM run WHERE boot < ?").run(this.oldestBoot() ?? boot);
+    this.#db.prepare("INSERT INTO run VALUES(?,?)").run(boot, birthId);
+    this.#db.prepare("INSERT OR IGNORE INTO birth VALUES(?,?)").run(birthId, payload);
+    this.#db.exec("DELETE FROM birth WHERE id NOT IN (SELECT birth FROM run)");
+  }
+}
+
+function sealChecksum(row: Omit<SealRow, "crc">): number {
+  const { stream, epoch, seq_from, seq_to, row_from, row_to, boot, sync, sealed_ms, t_min, t_max, encoder, sums } = row;
+  const numbers = [epoch, seq_from, seq_to, row_from, row_to, boot, sync, sealed_ms, t_min, t_max, encoder];
+  return crc32(sums, crc32(`${stream} ${numbers.join(" ")}`));
+}
+
+function sound(seal: SealRow | undefined): SealRow | undefined {
+  if (seal === undefined || sealChecksum(seal) === seal.crc) return seal;
+  throw new BusbarError("STORE_CORRUPT", `outbox seal ${seal.stream} ${seal.seq_from}: checksum is wrong`);
+}
+
+function prepareSchema(db: Database): void {
+  const application = db.pragma("application_id", { simple: true });
+  const version = db.pragma("user_version", { simple: true });
+  const tables = db.prepare<[], number>("SELECT count(*) FROM sqlite_schema").pluck().get();
+  if (tables === 0 && application === 0 && version === 0) {
+    const pragmas = `PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION};`;
+    db.exec(`BEGIN IMMEDIATE; ${DDL} ${pragmas} COMMIT`);
+  } else if (application !== APPLICATION_ID || version !== SCHEMA_VERSION) {
+    throw new BusbarError("STORE_CORRUPT", `outbox schema ${String(application)}/${String(version)} is not known`);
+  }
+}

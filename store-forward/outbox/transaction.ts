@@ -1,0 +1,204 @@
+/** What one commit does, all of it or nothing. Nothing in memory changes here: the outbox does that after the commit. */
+import type { Gap } from "../../core/record.ts";
+import { sealRecord } from "../../core/record.ts";
+import type { SealedRecord } from "../queue.ts";
+import { gapBody, gapsDue, growGap } from "./gaps.ts";
+import type { Identity } from "./identity.ts";
+import type { Losses, PendingBatches, PendingCritical } from "./pending.ts";
+import type { LostRecords, Reader } from "./reader.ts";
+import { namedRecords, sumsOf, unpackAll } from "./reader.ts";
+import { makeRoom, type RoomOptions } from "./retention.ts";
+import { encodeRow } from "./rows.ts";
+import type { MarkRow, PackedRow, SealRow } from "./schema.ts";
+import { ENCODER } from "./seal.ts";
+
+/** One row, and what one seal is made of: bounds what a read must hold in memory at once. */
+const MAX_ROW_BYTES = 256 * 1024;
+export const MAX_SEAL_BYTES = 512 * 1024;
+const TELEMETRY = "t";
+
+type UncheckedSeal = Omit<SealRow, "crc">;
+
+/** A committed row that no seal covers yet, with its bytes unpacked from zstd. */
+export interface OpenRow extends Pick<PackedRow, "id" | "boot" | "sync" | "t_min" | "t_max"> {
+  readonly raw: Uint8Array;
+}
+
+export interface CommitInput extends Pick<RoomOptions, "store" | "acks" | "epochs" | "nowMs" | "limitBytes"> {
+  readonly identity: Identity;
+  readonly birthId: string;
+  readonly gateway: string;
+  readonly reader: Reader;
+  readonly batches: readonly PendingBatches[];
+  readonly critical: readonly PendingCritical[];
+  readonly losses: Losses;
+  readonly lost: readonly LostRecords[];
+  readonly open: readonly OpenRow[];
+  /** Critical records say that times are true. */
+  readonly synced: boolean;
+  readonly seal: boolean;
+  readonly linkUp: boolean;
+  readonly publishIntervalMs: number;
+  /** The gateway stops: tell every gap. */
+  readonly final: boolean;
+}
+
+export interface CommitResult {
+  readonly open: readonly OpenRow[];
+  readonly sealed: readonly { readonly seal: UncheckedSeal; readonly records: readonly SealedRecord[] }[];
+  readonly flushed: readonly MarkRow[];
+  readonly marks: readonly MarkRow[];
+  /** Samples dropped to make room. */
+  readonly dropped: number;
+  /** Samples whose signal no birth names. */
+  readonly unknown: number;
+}
+
+export function commitAll(input: CommitInput): CommitResult {
+  const { store, batches, critical, nowMs } = input;
+  const bytes = [...batches.map(({ bytes }) => bytes.length), ...critical.map(({ body }) => body.length)];
+  const dropped = makeRoom({ ...input, bytes: bytes.reduce((sum, length) => sum + length, 0) });
+  for (const lost of input.lost) addGap(input, gapOf(lost));
+  noteLosses(input);
+  const rows = [...input.open, ...storeRows(input)];
+  const { sealed, unknown } = input.seal ? sealRows(input, rows) : { sealed: [], unknown: 0 };
+  for (const record of critical) addCritical(input, record);
+  for (const gap of gapsDue(store.gaps(), { ...input, all: input.final })) {
+    addCritical(input, { kind: "gap", t0: nowMs, body: gapBody(gap) });
+    store.dropGap(gap.id);
+  }
+  const flushed = input.acks.flush(store);
+  return { open: input.seal ? [] : rows, sealed, flushed, marks: store.marks(), dropped, unknown };
+}
+
+/** Numbers and stores one record of stream c. */
+export function addCritical(
+  { store, identity, birthId, gateway: gw, synced, nowMs }: CriticalContext,
+  { kind, asset, t0, body }: Omit<PendingCritical, "kind"> & { readonly kind: PendingCritical["kind"] | "gap" },
+): void {
+  const { boot, epoch } = identity;
+  const mark = store.mark(epoch.n, "c");
+  const header = {
+    k: kind,
+    gw,
+    epoch: epoch.name,
+    c: "c",
+    seq: mark.next,
+    boot,
+    sync: synced,
+    birth: birthId,
+    t0,
+  } as const;
+  const plain = sealRecord(asset === undefined ? header : { ...header, asset }, body);
+  const row = { epoch: epoch.n, seq: mark.next, boot, kind, asset: asset ?? null, sealed_ms: nowMs, plain };
+  store.addRecord(row);
+  store.setMark({ ...mark, next: mark.next + 1 });
+}
+
+export type CriticalContext = Pick<CommitInput, "store" | "identity" | "birthId" | "gateway" | "synced" | "nowMs">;
+
+export function addGap(context: CriticalContext, gap: Gap): void {
+  addCritical(context, { kind: "gap", t0: context.nowMs, body: `"gap":${JSON.stringify(gap)}` });
+}
+
+function gapOf({ stream: c, epoch, from, to, samples, reason, t0, t1 }: LostRecords): Gap {
+  return { c, epoch: epoch.name, from, to, samples, reason, t0, t1 };
+}
+
+/** Samples that never got a number. */
+function noteLosses({ store, losses, identity, nowMs }: CommitInput): void {
+  const unnumbered = { epoch: identity.epoch.name, from: null, to: null };
+  const { overload, corrupt, critical } = losses;
+  if (overload !== undefined) growGap(store, { c: "t", ...unnumbered, ...overload, reason: "overload" }, nowMs);
+  if (corrupt !== undefined) growGap(store, { c: "t", ...unnumbered, ...corrupt, reason: "corrupt" }, nowMs);
+  if (critical === undefined) return;
+  growGap(store, { c: "c", ...unnumbered, ...critical, samples: null, reason: "overload" }, nowMs);
+}
+
+function storeRows({ store, batches, identity }: CommitInput): OpenRow[] {
+  return chunks(batches, MAX_ROW_BYTES, ({ bytes }) => bytes.length, sameSync).map((chunk) => {
+    const raw = Buffer.concat(chunk.map(({ bytes }) => bytes));
+    const about = {
+      stream: TELEMETRY,
+      boot: identity.boot,
+      sync: chunk[0]?.synced === true ? 1 : 0,
+      t_min: Math.min(...chunk.map(({ t0 }) => t0)),
+      t_max: Math.max(...chunk.map(({ t1 }) => t1)),
+      samples: chunk.reduce((sum, { samples }) => sum + samples, 0),
+    } as const;
+    const id = store.addPacked(encodeRow(about, raw));
+    return { id, boot: about.boot, sync: about.sync, t_min: about.t_min, t_max: about.t_max, raw };
+  });
+}
+
+function sealRows(input: CommitInput, rows: readonly OpenRow[]): Pick<CommitResult, "sealed" | "unknown"> {
+  const sealed: { seal: UncheckedSeal; records: readonly SealedRecord[] }[] = [];
+  let unknown = 0;
+  for (const chunk of chunks(rows, MAX_SEAL_BYTES, ({ raw }) => raw.length, sameRun)) {
+    const made = sealChunk(input, chunk);
+    unknown += made.unknown;
+    if (made.seal !== undefined) sealed.push({ seal: made.seal, records: made.records });
+  }
+  return { sealed, unknown };
+}
+
+function sealChunk({ store, identity, reader, nowMs }: CommitInput, rows: readonly OpenRow[]) {
+  const [first = missing(), last = missing()] = [rows[0], rows.at(-1)];
+  const mark = store.mark(identity.epoch.n, TELEMETRY);
+  const draft = {
+    stream: TELEMETRY,
+    epoch: identity.epoch.n,
+    seq_from: mark.next,
+    row_from: first.id,
+    row_to: last.id,
+    boot: first.boot,
+    sync: first.sync,
+    sealed_ms: nowMs,
+    t_min: Math.min(...rows.map((row) => row.t_min)),
+    t_max: Math.max(...rows.map((row) => row.t_max)),
+    encoder: ENCODER,
+  } as const;
+  const { records, unknown } = reader.build(draft, unpackAll(rows.map(({ raw }) => raw)));
+  if (records.length === 0) {
+    store.dropPacked(TELEMETRY, first.id, last.id);
+    return { unknown, records: [] };
+  }
+  const seal: UncheckedSeal = { ...draft, seq_to: mark.next + records.length - 1, sums: sumsOf(records) };
+  store.addSeal(seal);
+  store.setMark({ ...mark, next: seal.seq_to + 1 });
+  return { unknown, seal, records: namedRecords(seal, identity.epoch.name, records) };
+}
+
+function sameSync(one: PendingBatches, other: PendingBatches): boolean {
+  return one.synced === other.synced;
+}
+
+function sameRun(one: OpenRow, other: OpenRow): boolean {
+  return one.boot === other.boot && one.sync === other.sync;
+}
+
+function missing(): never {
+  throw new RangeError("a chunk is never empty");
+}
+
+/** Neighbours together, up to `maxBytes` (at least one) and while `alike`. */
+function chunks<T>(
+  items: readonly T[],
+  maxBytes: number,
+  bytesOf: (item: T) => number,
+  alike: (one: T, other: T) => boolean,
+): T[][] {
+  const all: T[][] = [];
+  let bytes = 0;
+  for (const item of items) {
+    const chunk = all.at(-1);
+    const last = chunk?.at(-1);
+    bytes += bytesOf(item);
+    if (chunk !== undefined && last !== undefined && bytes <= maxBytes && alike(last, item)) chunk.push(item);
+    else {
+      all.push([item]);
+      bytes = bytesOf(item);
+    }
+  }
+  return all;
+}

@@ -1,0 +1,163 @@
+/** The storage thread: hand-off → outbox → uplink, wired. */
+import { isMainThread, parentPort, workerData } from "node:worker_threads";
+import { isAbort } from "../core/errors.ts";
+import { Logger } from "../core/log.ts";
+import { CommitLoop } from "./outbox/commit-loop.ts";
+import { hardwareHash } from "./outbox/hardware.ts";
+import { LatestValues } from "./outbox/latest-values.ts";
+import { Outbox } from "./outbox/outbox.ts";
+import { StorageClock } from "./outbox/storage-clock.ts";
+import type { FromStorage, StorageInit, StorageReport, ToStorage } from "./protocol.ts";
+import { Uplink } from "./uplink/uplink.ts";
+
+const REPORT_MS = 1000;
+/** How often a change of state is looked for. */
+const CHANGE_MS = 200;
+
+interface Port {
+  post(message: FromStorage | StorageReport): void;
+  listen(take: (message: ToStorage) => void): void;
+  close(): void;
+}
+
+interface Parts {
+  readonly init: StorageInit;
+  readonly port: Port;
+  readonly clock: StorageClock;
+  readonly log: Logger;
+  /** Opened. */
+  readonly outbox: Outbox;
+}
+
+class StorageThread {
+  readonly #port: Port;
+  readonly #log: Logger;
+  readonly #clock: StorageClock;
+  readonly #outbox: Outbox;
+  readonly #uplink: Uplink;
+  readonly #loop: CommitLoop;
+  readonly #latest: LatestValues;
+  readonly #stopCommits = new AbortController();
+  readonly #stopUplink = new AbortController();
+  #running: Promise<unknown> = Promise.resolve();
+  #reports: NodeJS.Timeout | undefined;
+  #reportedAtMs = Number.NEGATIVE_INFINITY;
+  #reportedState = "";
+
+  constructor({ init, port, clock, log, outbox }: Parts) {
+    this.#port = port;
+    this.#log = log;
+    this.#clock = clock;
+    this.#outbox = outbox;
+    this.#latest = new LatestValues(init.birth);
+    this.#loop = new CommitLoop({
+      outbox,
+      commitIntervalMs: init.store.commit_interval,
+      monoMs: () => clock.monoMs(),
+    });
+    this.#uplink = new Uplink({
+      gateway: init.gateway,
+      boot: outbox.boot,
+      config: init.uplink,
+      queue: outbox,
+      log: log.for("uplink"),
+      clock,
+      onRejected: ({ stream, at, text }) => outbox.reject(stream, at, text),
+      latestValues: () => this.#latest.assets(),
+    });
+  }
+
+  start(): void {
+    const { boot, epoch } = this.#outbox;
+    this.#port.listen((message) => this.#take(message));
+    this.#port.post({ type: "ready", boot, epoch });
+    this.#running = Promise.all([
+      this.#loop.run(this.#stopCommits.signal),
+      this.#uplink.run(this.#stopUplink.signal).catch((error: unknown) => this.survive(error)),
+    ]);
+    this.#reports = setInterval(() => this.#report(), CHANGE_MS);
+    this.#report();
+  }
+
+  /** Nothing that goes wrong here may cost the samples in memory: it is told, and the thread goes on. */
+  survive(error: unknown): void {
+    if (!isAbort(error)) this.#log.error("unexpected error on the storage thread", { error });
+  }
+
+  #take(message: ToStorage): void {
+    if (message.type === "stop") {
+      void this.#stop(message.drainMs);
+      return;
+    }
+    if (message.type === "critical") this.#outbox.takeCritical(message);
+    else {
+      // In memory is safe enough to answer: the commit that makes it durable moves `durable_until`, not this.
+      this.#outbox.take(message);
+      this.#port.post({ type: "taken" });
+      this.#clock.follow(message.watermark, message.synced);
+      this.#latest.take(message.bytes);
+    }
+    if (this.#outbox.urgent || this.#outbox.full) this.#loop.poke();
+  }
+
+  async #stop(drainMs: number): Promise<void> {
+    this.#stopCommits.abort();
+    this.#outbox.commit({ seal: true, final: true });
+    await this.#uplink.drained(AbortSignal.timeout(drainMs));
+    this.#stopUplink.abort();
+    await this.#running.catch((error: unknown) => this.survive(error));
+    this.#outbox.commit({ final: true });
+    this.#report();
+    this.#outbox.close();
+    clearInterval(this.#reports);
+    this.#port.post({ type: "stopped" });
+    this.#port.close();
+  }
+
+  #report(): void {
+    const uplink = this.#uplink.status();
+    this.#outbox.linkUp = uplink.state === "up";
+    const outbox = this.#outbox.status();
+    const state = `${outbox.state} ${outbox.error} ${uplink.state} ${uplink.error} ${uplink.conn}`;
+    const nowMs = this.#clock.monoMs();
+    if (state === this.#reportedState && nowMs - this.#reportedAtMs < REPORT_MS) return;
+    this.#reportedState = state;
+    this.#reportedAtMs = nowMs;
+    this.#port.post({ type: "store", outbox, uplink });
+  }
+}
+
+function openOutbox(init: StorageInit, clock: StorageClock, log: Logger): Outbox {
+  const { gateway, birth, birthId, store, uplink, synced } = init;
+  const outbox = new Outbox({
+    path: store.path,
+    gateway,
+    birth,
+    birthId,
+    budget: { maxBytes: store.max_size, minFreeBytes: store.min_free },
+    publishIntervalMs: uplink.publish_interval,
+    synced,
+    clock,
+    log,
+    hardware: hardwareHash(gateway),
+  });
+  outbox.open();
+  return outbox;
+}
+
+function main(parent: NonNullable<typeof parentPort>): void {
+  const init = workerData as StorageInit;
+  const port: Port = {
+    post: (message) => parent.postMessage(message),
+    listen: (take) => parent.on("message", take),
+    close: () => parent.close(),
+  };
+  const clock = new StorageClock(init.synced);
+  const log = new Logger("outbox", (entry) => port.post({ type: "log", entry }));
+  const thread = new StorageThread({ init, port, clock, log, outbox: openOutbox(init, clock, log) });
+  process.on("uncaughtException", (error) => thread.survive(error));
+  process.on("unhandledRejection", (error) => thread.survive(error));
+  thread.start();
+}
+
+if (!isMainThread && parentPort !== null) main(parentPort);

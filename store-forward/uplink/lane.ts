@@ -1,0 +1,142 @@
+/** One stream's way through the window: what to send next, what awaits its acknowledgement, what is held. Pure. */
+import type { Stream } from "../../core/record.ts";
+import type { Position, RecordQueue, SealedRecord } from "../queue.ts";
+
+export interface InFlight {
+  readonly record: SealedRecord;
+  readonly bytes: number;
+  /** Monotonic milliseconds. */
+  readonly sentMs: number;
+}
+
+export interface LaneOptions {
+  readonly queue: RecordQueue;
+  readonly stream: Stream;
+  readonly qos: 1 | 2;
+  /** First wait before a refused record is tried again. */
+  readonly retryFirstMs: number;
+  /** Records read at once: bounds what a lane keeps in memory beside the window. */
+  readonly readAhead?: number;
+}
+
+/** Of at most 32 KiB each. */
+const READ_AHEAD = 32;
+const RETRY_MAX_MS = 60_000;
+
+export class Lane {
+  readonly stream: Stream;
+  readonly qos: 1 | 2;
+  readonly #queue: RecordQueue;
+  readonly #retryFirstMs: number;
+  readonly #readAhead: number;
+  /** In the order in which they were sent. */
+  readonly #inFlight = new Map<SealedRecord, InFlight>();
+  #ahead: SealedRecord[] = [];
+  #cursor: Position | undefined;
+  #mayHaveMore = true;
+  #retryMs = 0;
+  #heldUntilMs = Number.NEGATIVE_INFINITY;
+  #refused = false;
+  /** The one record that is tried while refused. */
+  #probe: SealedRecord | undefined;
+
+  constructor({ queue, stream, qos, retryFirstMs, readAhead = READ_AHEAD }: LaneOptions) {
+    this.#queue = queue;
+    this.stream = stream;
+    this.qos = qos;
+    this.#retryFirstMs = retryFirstMs;
+    this.#readAhead = readAhead;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight.size;
+  }
+
+  /** The server refused the last answer of this stream: one record at a time until it takes one. */
+  get refused(): boolean {
+    return this.#refused;
+  }
+
+  /** The queue may have new records. */
+  wake(): void {
+    this.#mayHaveMore = true;
+  }
+
+  /** The next record to send, or undefined: nothing there, or held. Throws what the queue throws. */
+  next(nowMs: number): SealedRecord | undefined {
+    if (this.#refused && (this.#inFlight.size > 0 || nowMs < this.#heldUntilMs)) return undefined;
+    return this.#peek();
+  }
+
+  /** `record`, which is the one that `next` gave, is on its way. */
+  sent(record: SealedRecord, bytes: number, sentMs: number): void {
+    this.#ahead.shift();
+    this.#inFlight.set(record, { record, bytes, sentMs });
+    if (this.#refused) this.#probe = record;
+  }
+
+  /** The server has it. What is known of its flight, or undefined when it was not in flight any more. */
+  acked(record: SealedRecord): InFlight | undefined {
+    const flight = this.#inFlight.get(record);
+    if (flight === undefined) return undefined;
+    this.#inFlight.delete(record);
+    // Others that were under way together with the refused one say nothing about it.
+    if (record === this.#probe) this.#recovered();
+    this.#queue.ack(this.stream, record);
+    return flight;
+  }
+
+  /** The server refused it and the queue still has it: it and all behind it are read again after a wait. */
+  hold(record: SealedRecord, nowMs: number): void {
+    this.#inFlight.delete(record);
+    if (!this.#refused) this.#retryMs = Math.min(Math.max(this.#retryMs * 2, this.#retryFirstMs), RETRY_MAX_MS);
+    else if (nowMs >= this.#heldUntilMs) this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MAX_MS);
+    this.#refused = true;
+    this.#heldUntilMs = nowMs + this.#retryMs;
+    this.#rewind();
+  }
+
+  /** It is out of the queue without having been taken: the dead letters have it. */
+  forget(record: SealedRecord): void {
+    this.#inFlight.delete(record);
+    if (record === this.#probe) this.#recovered();
+  }
+
+  /** Milliseconds since 1970 at which the oldest unacknowledged record was sealed. Throws what the queue throws. */
+  oldestSealedMs(): number | undefined {
+    return (this.oldest()?.record ?? this.#peek())?.sealedMs;
+  }
+
+  oldest(): InFlight | undefined {
+    return this.#inFlight.values().next().value;
+  }
+
+  /** Nothing in flight and nothing to send. Throws what the queue throws. */
+  get empty(): boolean {
+    return this.#inFlight.size === 0 && this.#peek() === undefined;
+  }
+
+  #recovered(): void {
+    this.#probe = undefined;
+    this.#refused = false;
+    this.#retryMs = 0;
+  }
+
+  #rewind(): void {
+    this.#ahead = [];
+    this.#cursor = undefined;
+    this.#mayHaveMore = true;
+  }
+
+  #peek(): SealedRecord | undefined {
+    if (this.#ahead.length === 0 && this.#mayHaveMore) this.#read();
+    return this.#ahead[0];
+  }
+
+  #read(): void {
+    const records = this.#queue.read(this.stream, this.#cursor, this.#readAhead);
+    this.#mayHaveMore = records.length === this.#readAhead;
+    this.#cursor = records.at(-1) ?? this.#cursor;
+    this.#ahead = records;
+  }
+}

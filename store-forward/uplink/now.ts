@@ -1,0 +1,54 @@
+/**
+ * `now/<asset>` (DESIGN §6): latest values for dashboards while the records that hold them wait in a backlog. They are
+ * retained, so they are cleared (empty payload) when the backlog ends, at an orderly stop, and at a process's first
+ * connection; after a dead link the `state` beside them says offline. No dashboard shows an old value as current.
+ */
+import type { LatestValues } from "./options.ts";
+
+export interface NowOptions {
+  readonly gateway: string;
+  readonly latest: (() => Iterable<LatestValues>) | undefined;
+  readonly publish: (topicTail: string, payload: Buffer) => void;
+  readonly intervalMs: number;
+}
+
+const NOTHING = Buffer.alloc(0);
+
+/** Payload of `now/<asset>`. */
+export function nowPayload(gateway: string, { asset, ts, values }: LatestValues): Buffer {
+  return Buffer.from(JSON.stringify({ v: 1, gw: gateway, asset, ts, s: values }));
+}
+
+export class NowTopics {
+  readonly #o: NowOptions;
+  readonly #shown = new Set<string>();
+  #lastMs = Number.NEGATIVE_INFINITY;
+
+  /** `shown`: assets that may still stand on the server from before. */
+  constructor(options: NowOptions, shown: Iterable<string>) {
+    this.#o = options;
+    for (const asset of shown) this.#shown.add(asset);
+  }
+
+  /** Assets whose topics hold a value. */
+  get shown(): Iterable<string> {
+    return this.#shown;
+  }
+
+  /** Called often; publishes when a backlog stands and it is time, clears when none stands. */
+  update(backlog: boolean, nowMs: number): void {
+    if (!backlog) this.clear();
+    if (!backlog || nowMs - this.#lastMs < this.#o.intervalMs) return;
+    this.#lastMs = nowMs;
+    for (const latest of this.#o.latest?.() ?? []) {
+      this.#shown.add(latest.asset);
+      this.#o.publish(`now/${latest.asset}`, nowPayload(this.#o.gateway, latest));
+    }
+  }
+
+  clear(): void {
+    for (const asset of this.#shown) this.#o.publish(`now/${asset}`, NOTHING);
+    this.#shown.clear();
+    this.#lastMs = Number.NEGATIVE_INFINITY;
+  }
+}

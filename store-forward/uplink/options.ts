@@ -1,0 +1,89 @@
+/** What the uplink is given and what it tells; apart from the classes, so that those who wire it load nothing heavy. */
+import type { Clock } from "../../core/clock.ts";
+import type { Logger } from "../../core/log.ts";
+import type { Stream } from "../../core/record.ts";
+import type { UplinkConfig } from "../config.ts";
+import type { Position, RecordQueue } from "../queue.ts";
+
+/** From the bridge (DESIGN §6): the highest contiguous seq per stream of an epoch that Kafka holds. */
+export interface Receipt {
+  readonly epoch: string;
+  readonly upto: Readonly<Record<Stream, number>>;
+}
+
+/** Latest values of one asset for `now/<asset>`; times in milliseconds since 1970. */
+export interface LatestValues {
+  readonly asset: string;
+  readonly ts: number;
+  readonly values: Readonly<Record<string, LatestValue>>;
+}
+
+export interface LatestValue {
+  readonly v: unknown;
+  readonly u?: string;
+  /** `good`, `stale` or `bad`. */
+  readonly q: string;
+  readonly ts: number;
+}
+
+/** A record that the server will never take: one of its own reason codes, or connections that close on it. */
+export interface Rejection {
+  readonly stream: Stream;
+  readonly at: Position;
+  /** MQTT 5 reason code (0x90, 0x95, 0x99), or undefined: five connections closed on it. */
+  readonly reasonCode: number | undefined;
+  readonly text: string;
+}
+
+export interface UplinkOptions {
+  readonly gateway: string;
+  /** Starts of the gateway; stands in `state` beside the number of the connection. */
+  readonly boot: number;
+  readonly config: UplinkConfig;
+  /** Its `onSealed` is the uplink's while `run` runs. */
+  readonly queue: RecordQueue;
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** 0 ≤ random() < 1, for the jitter of reconnections. */
+  readonly random?: () => number;
+  /** Called for every well-formed receipt, before a process's first record goes out. */
+  readonly onReceipt?: (receipt: Receipt) => void;
+  /**
+   * Moves the record to the dead letters with a gap: true when `read` will not return it again. Without it, or on
+   * false, the stream is held and the record tried again.
+   */
+  readonly onRejected?: (rejection: Rejection) => boolean;
+  /** Asked once a second while a backlog stands, and once at the first connection. */
+  readonly latestValues?: () => Iterable<LatestValues>;
+  readonly timing?: Partial<UplinkTiming>;
+}
+
+/** Milliseconds all; changed by tests. */
+export interface UplinkTiming {
+  readonly connectTimeoutMs: number;
+  /** Age of the oldest unacknowledged publish at which the connection is replaced (DESIGN invariant 9). */
+  readonly stallMs: number;
+  readonly backoffFirstMs: number;
+  readonly backoffMaxMs: number;
+  /** A link that was up for this long counts as having held. */
+  readonly heldMs: number;
+  /** First wait before a refused record is tried again; doubles up to a minute. */
+  readonly retryRefusedMs: number;
+  readonly receiptWaitMs: number;
+  readonly nowIntervalMs: number;
+  /** How long `offline` may wait for its acknowledgement at an orderly stop. */
+  readonly farewellMs: number;
+}
+
+export const DEFAULT_TIMING: UplinkTiming = {
+  connectTimeoutMs: 10_000,
+  stallMs: 30_000,
+  backoffFirstMs: 250,
+  // A broker back from an outage is noticed within 1.5 s.
+  backoffMaxMs: 1500,
+  heldMs: 10_000,
+  retryRefusedMs: 1000,
+  receiptWaitMs: 100,
+  nowIntervalMs: 1000,
+  farewellMs: 2000,
+};

@@ -1,0 +1,290 @@
+/** The way to the cloud, kept up: dial, live on the link, wait, dial again. Order and window are in sender.ts. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { backoff } from "../../core/backoff.ts";
+import { BusbarError } from "../../core/errors.ts";
+import { STREAMS } from "../../core/record.ts";
+import { uplinkPrefix } from "../../core/topics.ts";
+import type { UplinkStatus } from "../protocol.ts";
+import type { SealedRecord } from "../queue.ts";
+import { type DialFailure, dial, type Link, type LinkEnd, type Protocol } from "./connection.ts";
+import { readCredentials } from "./credentials.ts";
+import { linkError } from "./faults.ts";
+import { FlightBudget } from "./flight-budget.ts";
+import { Lane } from "./lane.ts";
+import { News } from "./news.ts";
+import { DEFAULT_TIMING, type UplinkOptions, type UplinkTiming } from "./options.ts";
+import { statePayload } from "./presence.ts";
+import { backlogStands, Session } from "./session.ts";
+import { Suspect } from "./suspect.ts";
+
+/** A server that says no is asked less often: somebody must change something first. */
+const REFUSED_FACTOR = 4;
+
+export class Uplink {
+  readonly #o: UplinkOptions;
+  readonly #timing: UplinkTiming;
+  readonly #prefix: string;
+  readonly #budget: FlightBudget;
+  readonly #suspect = new Suspect();
+  readonly #warnings = new Map<string, string>();
+  readonly #news: News;
+  readonly #drainChecks = new Set<() => void>();
+  #session: Session | undefined;
+  #link: Link | undefined;
+  #state: UplinkStatus["state"] = "connecting";
+  #sinceMs: number;
+  #error: string | undefined;
+  #protocol: Protocol | undefined;
+  #protocolLearnt: Protocol | undefined;
+  #conn = 0;
+  #first = true;
+  #tellUp = true;
+  #shownNow: readonly string[] | undefined;
+  #recordsAcked = 0;
+  #bytesSent = 0;
+
+  constructor(options: UplinkOptions) {
+    this.#o = options;
+    this.#timing = { ...DEFAULT_TIMING, ...options.timing };
+    this.#prefix = uplinkPrefix(options.gateway);
+    this.#news = new News(options.clock);
+    this.#budget = new FlightBudget(this.#timing.stallMs / 4);
+    this.#sinceMs = Math.floor(options.clock.wallUs() / 1000);
+  }
+
+  /** Keeps a link to the server until `signal` aborts; then says offline and disconnects. Never throws. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { queue } = this.#o;
+    queue.onSealed = () => {
+      this.#session?.wake();
+      this.#checkDrained();
+    };
+    try {
+      while (!signal.aborted) await this.#untilHeld(signal);
+    } finally {
+      queue.onSealed = undefined;
+      this.#setState("down", "stopped");
+    }
+  }
+
+  status(): UplinkStatus {
+    const session = this.#session;
+    const refusal = session?.refusal;
+    const error = refusal ?? this.#error;
+    const warning = [...this.#warnings.values()].join("; ");
+    return {
+      state: refusal === undefined ? this.#state : "refused",
+      url: this.#o.config.url,
+      ...(this.#protocol === undefined ? {} : { protocol: this.#protocol }),
+      since: this.#sinceMs,
+      ...(error === undefined ? {} : { error }),
+      ...(warning === "" ? {} : { warning }),
+      conn: this.#conn,
+      inflight: session?.inFlight ?? 0,
+      window: session?.window ?? this.#o.config.window,
+      oldest_unacked_s: Math.round((session?.oldestUnackedMs() ?? 0) / 100) / 10,
+      records_acked: this.#recordsAcked,
+      bytes_sent: this.#bytesSent + (this.#link?.bytesSent ?? 0),
+      backlog: session?.up ? session.backlog : this.#backlogOffline(),
+    };
+  }
+
+  /** True when nothing sealed is unacknowledged; false when `signal` aborts before. */
+  async drained(signal: AbortSignal): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const check = (): void => {
+      if (this.#empty()) resolve(true);
+    };
+    const stop = (): void => resolve(false);
+    this.#drainChecks.add(check);
+    signal.addEventListener("abort", stop, { once: true });
+    check();
+    if (signal.aborted) stop();
+    try {
+      return await promise;
+    } finally {
+      this.#drainChecks.delete(check);
+      signal.removeEventListener("abort", stop);
+    }
+  }
+
+  /** Reads the queue from its first unacknowledged record again, over a new connection: after all was sealed anew. */
+  rewind(): void {
+    const what = `uplink ${this.#o.config.url}: connection replaced, the stored records were sealed anew`;
+    this.#link?.fail(new BusbarError("UPLINK_LOST", what));
+  }
+
+  /** One climb of the backoff: returns after a link that held. */
+  async #untilHeld(signal: AbortSignal): Promise<void> {
+    const { random } = this.#o;
+    const { backoffFirstMs: firstMs, backoffMaxMs: maxMs } = this.#timing;
+    for (const delayMs of backoff({ firstMs, maxMs, ...(random === undefined ? {} : { random }) })) {
+      const { error, held } = await this.#connectOnce(signal);
+      if (signal.aborted) return;
+      this.#lost(error);
+      const waitMs = this.#state === "refused" ? delayMs * REFUSED_FACTOR : delayMs;
+      await sleep(waitMs, undefined, { signal }).catch(() => {});
+      if (held || signal.aborted) return;
+    }
+  }
+
+  async #connectOnce(signal: AbortSignal): Promise<{ error: BusbarError; held: boolean }> {
+    const dialled = await this.#dial(signal);
+    if ("failure" in dialled) return { error: dialled.failure.error, held: false };
+    const startMs = this.#o.clock.monoMs();
+    const ackedBefore = this.#recordsAcked;
+    const end = await this.#live(dialled.link, signal);
+    const longEnough = this.#o.clock.monoMs() - startMs >= this.#timing.heldMs;
+    const progress = end.wasUp && (end.error.code !== "UPLINK_STALLED" || this.#recordsAcked > ackedBefore);
+    return { error: end.error, held: longEnough && progress };
+  }
+
+  async #dial(signal: AbortSignal): Promise<{ link: Link } | { failure: DialFailure }> {
+    const { protocol } = this.#o.config;
+    const wanted = protocol === "auto" ? (this.#protocolLearnt ?? "5") : protocol;
+    const first = await this.#dialAs(wanted, signal);
+    if ("link" in first || protocol !== "auto" || wanted !== "5" || signal.aborted) return first;
+    if (first.failure.version === undefined) return first;
+    const second = await this.#dialAs("3.1.1", signal);
+    // Only a server's word is remembered: one that hung up may be one that was just starting.
+    if ("link" in second && first.failure.version === "told") this.#protocolLearnt = "3.1.1";
+    return second;
+  }
+
+  async #dialAs(protocol: Protocol, signal: AbortSignal): Promise<{ link: Link } | { failure: DialFailure }> {
+    const { gateway, config, boot, clock } = this.#o;
+    const conn = this.#conn + 1;
+    const payload = statePayload("offline", { boot, conn }, Math.floor(clock.wallUs() / 1000));
+    try {
+      const dialled = await dial(
+        {
+          ...(await readCredentials(config)),
+          url: config.url,
+          protocol,
+          clientId: gateway,
+          keepaliveMs: config.keepalive,
+          connectTimeoutMs: this.#timing.connectTimeoutMs,
+          will: { topic: `${this.#prefix}/state`, payload },
+        },
+        signal,
+      );
+      // A server that may have seen this will may publish it: its number is used up.
+      if ("link" in dialled || dialled.failure.mayHoldWill) this.#conn = conn;
+      if ("link" in dialled) this.#protocol = protocol;
+      return dialled;
+    } catch (cause) {
+      const error = linkError(config.url, cause);
+      return { failure: { error, mayHoldWill: false, version: undefined } };
+    }
+  }
+
+  async #live(link: Link, signal: AbortSignal): Promise<LinkEnd & { wasUp: boolean }> {
+    const { boot } = this.#o;
+    this.#warnings.clear();
+    this.#setState("connecting", this.#error);
+    const session = new Session({
+      uplink: this.#o,
+      timing: this.#timing,
+      link,
+      prefix: this.#prefix,
+      own: { boot, conn: this.#conn },
+      budget: this.#budget,
+      first: this.#first,
+      alone: this.#suspect.alone,
+      shownNow: this.#shownNow ?? this.#assets(),
+      onUp: () => this.#up(),
+      onRecordsAllowed: () => {
+        this.#first = false;
+      },
+      onAcked: (record) => this.#acked(record),
+      onWarning: (key, text) => this.#warn(key, text),
+    });
+    this.#session = session;
+    this.#link = link;
+    const end = await session.run(signal);
+    if (session.up && end.byPeer) this.#blame(session.oldestInFlight());
+    this.#shownNow = [...session.shownNow];
+    this.#bytesSent += link.bytesSent;
+    this.#budget.reset(end.error.code === "UPLINK_STALLED");
+    this.#session = undefined;
+    this.#link = undefined;
+    return { ...end, wasUp: session.up };
+  }
+
+  #blame(record: SealedRecord | undefined): void {
+    if (record === undefined || !this.#suspect.closedOn(record)) return;
+    const { stream, epoch, seq } = record;
+    const text = `stream ${stream} record ${epoch}/${seq}: five connections were closed on it`;
+    const gone = this.#o.onRejected?.({ stream, at: { epoch, seq }, reasonCode: undefined, text }) === true;
+    if (gone) this.#suspect.clear();
+    else this.#warn("suspect", `${text}; read the server's log`);
+  }
+
+  /** Assets whose `now` topics an earlier process may have left on the server. */
+  #assets(): readonly string[] {
+    return [...(this.#o.latestValues?.() ?? [])].map(({ asset }) => asset);
+  }
+
+  #up(): void {
+    this.#setState("up", undefined);
+    const fields = { url: this.#o.config.url, protocol: this.#protocol, conn: this.#conn };
+    if (this.#tellUp) this.#o.log.info("uplink up", fields);
+    this.#tellUp = false;
+  }
+
+  #acked(record: SealedRecord): void {
+    this.#recordsAcked++;
+    this.#suspect.acked(record);
+    this.#checkDrained();
+  }
+
+  #lost(error: BusbarError): void {
+    this.#setState(stateAfter(error), error.message);
+    if (!this.#news.is(error.message)) return;
+    this.#tellUp = true;
+    // A lost link is everyday life; a server that says no waits for somebody.
+    if (this.#state === "refused") this.#o.log.warn("uplink refused", { reason: error.message });
+    else this.#o.log.info("uplink lost", { reason: error.message });
+  }
+
+  #warn(key: string, text: string): void {
+    if (this.#warnings.get(key) === text) return;
+    this.#warnings.set(key, text);
+    if (this.#news.is(text)) this.#o.log.warn(text, { url: this.#o.config.url });
+  }
+
+  #setState(state: UplinkStatus["state"], error: string | undefined): void {
+    this.#error = error;
+    if (state === this.#state) return;
+    this.#state = state;
+    this.#sinceMs = Math.floor(this.#o.clock.wallUs() / 1000);
+  }
+
+  #checkDrained(): void {
+    for (const check of this.#drainChecks) check();
+  }
+
+  #empty(): boolean {
+    if (this.#session !== undefined && this.#session.inFlight > 0) return false;
+    return this.#peek((lanes) => lanes.every((lane) => lane.empty)) ?? false;
+  }
+
+  #backlogOffline(): boolean {
+    return this.#peek((lanes) => backlogStands(lanes, this.#o)) ?? false;
+  }
+
+  /** Asks the queue itself, beside the session; undefined when it cannot be read. */
+  #peek<T>(ask: (lanes: readonly Lane[]) => T): T | undefined {
+    try {
+      const { queue } = this.#o;
+      return ask(STREAMS.map((stream) => new Lane({ queue, stream, qos: 1, retryFirstMs: 0, readAhead: 1 })));
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+function stateAfter({ code }: BusbarError): UplinkStatus["state"] {
+  if (code === "UPLINK_STALLED") return "stalled";
+  return code === "UPLINK_UNREACHABLE" || code === "UPLINK_LOST" ? "down" : "refused";
+}

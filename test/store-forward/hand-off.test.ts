@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { unpack } from "../../core/pack.ts";
+import { HandOff } from "../../store-forward/hand-off.ts";
+import type { ToStorage } from "../../store-forward/protocol.ts";
+import { batch } from "./outbox/support.ts";
+
+type Batches = Extract<ToStorage, { type: "batches" }>;
+
+function bench(maxPending: number, bufferBytes: number) {
+  const posted: Batches[] = [];
+  const clock = { mono: 0, synced: true, monoMs: () => clock.mono, wallUs: () => 0, fromSystemUs: (us: number) => us };
+  const post = (message: ToStorage, transfer: ArrayBuffer[]): void => {
+    assert.equal(message.type, "batches");
+    // As a real thread would do it: the memory goes with the message.
+    posted.push(structuredClone(message as Batches, { transfer }));
+  };
+  return { posted, clock, handOff: new HandOff({ post, clock, maxPending, bufferBytes }) };
+}
+
+function times({ bytes }: Batches): number[] {
+  return [...unpack(bytes)].map(({ tUs }) => tUs / 1000);
+}
+
+// Two batches of one number fit: 12 bytes of header, 9 of entry, and room is kept for the longest text.
+const TWO = 1100;
+
+test("posts what there is at a flush, with its watermark", () => {
+  const { posted, handOff } = bench(4, 64 * 1024);
+  handOff.add(batch(1000, [1, 5]));
+  handOff.add(batch(1001, [2, "x"], [3, null]));
+  assert.equal(posted.length, 0);
+  handOff.flush(1050);
+  assert.deepEqual(
+    posted.map(({ samples, watermark, synced }) => [samples, watermark, synced]),
+    [[3, 1050, true]],
+  );
+  assert.deepEqual(times(posted[0]!), [1000, 1001]);
+  assert.equal(handOff.pending, 1);
+  handOff.taken();
+  assert.equal(handOff.pending, 0);
+});
+
+test("a full buffer goes at once, with the watermark that was true for it", () => {
+  const { posted, handOff } = bench(4, TWO);
+  handOff.add(batch(1000, [1, 5]));
+  handOff.flush(1000);
+  for (let ms = 1001; ms <= 1010; ms++) handOff.add(batch(ms, [1, ms]));
+  handOff.flush(1010);
+  for (const message of posted) {
+    const later = posted.slice(posted.indexOf(message) + 1).flatMap(times);
+    assert.ok(
+      later.every((ms) => ms > message.watermark),
+      "nothing up to a watermark comes after it",
+    );
+  }
+  assert.ok(posted.length > 2);
+  assert.deepEqual(
+    posted.flatMap(times).length,
+    posted.reduce((sum, { samples }) => sum + samples, 0),
+  );
+});
+
+test("unanswered buffers are bounded; behind them the oldest is dropped and told with the next", () => {
+  const { posted, handOff } = bench(2, TWO);
+  for (let ms = 0; ms < 100; ms++) {
+    handOff.add(batch(ms, [1, ms]));
+    handOff.flush(ms);
+  }
+  assert.equal(posted.length, 2);
+  for (let i = 0; i < 20; i++) handOff.taken();
+  handOff.flush(100);
+  const seen = posted.flatMap(times);
+  const told = posted.flatMap(({ overload }) => (overload === undefined ? [] : [overload]));
+  assert.equal(handOff.dropped, 100 - seen.length);
+  assert.equal(
+    told.reduce((sum, { samples }) => sum + samples, 0),
+    handOff.dropped,
+  );
+  const lost = Array.from({ length: 100 }, (_, ms) => ms).filter((ms) => !seen.includes(ms));
+  assert.deepEqual([told[0]?.t0, told.at(-1)?.t1], [lost[0], lost.at(-1)]);
+  assert.equal(posted.at(-1)?.watermark, 100);
+  // What a watermark covers is in a message up to it, or told as lost up to it.
+  for (const [index, { watermark }] of posted.entries()) {
+    const known = new Set(posted.slice(0, index + 1).flatMap(times));
+    const covered = posted.slice(0, index + 1).flatMap(({ overload }) => (overload === undefined ? [] : [overload]));
+    for (let ms = 0; ms <= Math.min(watermark, 99); ms++) {
+      assert.ok(known.has(ms) || covered.some(({ t0, t1 }) => t0 <= ms && ms <= t1), `${ms} at ${watermark}`);
+    }
+  }
+});
+
+test("the watermark moves without samples, not at every tick", () => {
+  const { posted, clock, handOff } = bench(4, TWO);
+  for (let tick = 0; tick < 20; tick++) {
+    clock.mono += 100;
+    handOff.flush(5000 + tick * 100);
+    while (handOff.pending > 0) handOff.taken();
+  }
+  assert.ok(posted.length >= 3 && posted.length <= 5, `${posted.length} messages`);
+  assert.ok(posted.every(({ samples, bytes }) => samples === 0 && bytes.length === 0));
+});
+
+test("one buffer is before or after the synchronisation of the clock, never both", () => {
+  const { posted, clock, handOff } = bench(4, 64 * 1024);
+  clock.synced = false;
+  handOff.add(batch(1, [1, 1]));
+  handOff.flush(1);
+  handOff.add(batch(2, [1, 1]));
+  clock.synced = true;
+  handOff.add(batch(3, [1, 1]));
+  handOff.flush(3);
+  assert.deepEqual(
+    posted.map((message) => [times(message), message.synced]),
+    [
+      [[1], false],
+      [[2], false],
+      [[3], true],
+    ],
+  );
+});
+
+test("a batch that no buffer can hold is counted and told", () => {
+  const { posted, clock, handOff } = bench(4, TWO);
+  handOff.add(batch(7, [1, "x".repeat(1000)], [2, "y".repeat(1000)]));
+  assert.equal(handOff.dropped, 2);
+  clock.mono = 1000;
+  handOff.flush(10);
+  assert.deepEqual(posted[0]?.overload, { samples: 2, t0: 7, t1: 7 });
+});
+
+test("the end posts whatever waits, answered or not", () => {
+  const { posted, handOff } = bench(1, TWO);
+  for (let ms = 0; ms < 6; ms++) handOff.add(batch(ms, [1, ms]));
+  handOff.finish(5);
+  const told = posted.reduce((sum, { overload }) => sum + (overload?.samples ?? 0), 0);
+  assert.equal(posted.flatMap(times).length + told, 6);
+  assert.equal(posted.at(-1)?.watermark, 5);
+});

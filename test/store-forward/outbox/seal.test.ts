@@ -1,0 +1,141 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parseRecord } from "../../../core/record.ts";
+import { BAD, type Batch, STALE } from "../../../core/sample.ts";
+import { signalsOfBirth } from "../../../core/signals.ts";
+import { MAX_RECORD_BYTES, type SealContext, sealBatches } from "../../../store-forward/outbox/seal.ts";
+import { contract } from "../../support/contracts.ts";
+import { BIRTH, batch, samplesIn } from "./support.ts";
+
+const CONTEXT: SealContext = {
+  gateway: "depot-berlin-01",
+  epoch: "k3f9a1c2",
+  stream: "t",
+  boot: 17,
+  sync: true,
+  birthId: "164043ef",
+  signals: signalsOfBirth(BIRTH),
+};
+
+function seal(batches: Batch[], context: Partial<SealContext> = {}, firstSeq = 48213) {
+  return sealBatches(batches, { ...CONTEXT, ...context }, firstSeq);
+}
+
+function texts(batches: Batch[], context: Partial<SealContext> = {}, firstSeq = 48213): string[] {
+  return seal(batches, context, firstSeq).records.map(({ plain }) => plain.toString());
+}
+
+test("the contract's data record, byte by byte", () => {
+  const t0 = 1795226000123;
+  const batches = [
+    batch(t0, [1, 7360], [2, 1204330]),
+    batch(t0 + 1000, [1, null, BAD], [2, 1204332]),
+    batch(t0 + 2001, [1, 7361], [2, 1204334]),
+  ];
+  assert.deepEqual(texts(batches), [contract("record-data.json").toString().trim()]);
+});
+
+test("the contract's stale record: an older time in a group of its own", () => {
+  const t0 = 1795226000200;
+  const batches = [batch(t0, [3, "Occupied"]), batch(t0 + 3, [4, 16.1, STALE]), batch(t0 + 1000, [3, "Occupied"])];
+  assert.deepEqual(texts(batches, { sync: false }, 48214), [contract("record-data-stale.json").toString().trim()]);
+});
+
+test("stale samples in a batch with others leave it", () => {
+  const [record] = seal([batch(5000, [1, 1], [2, 2, STALE]), batch(6000, [1, 3], [2, 4, STALE])]).records;
+  assert.deepEqual(parseRecord(record!.plain).g, [
+    { t: [0, 1000], s: { "Power.Active.Import": [1, 3] } },
+    { t: [0], s: { "Energy.Active.Import.Register": [2] }, q: { "Energy.Active.Import.Register": "s" } },
+    { t: [1000], s: { "Energy.Active.Import.Register": [4] }, q: { "Energy.Active.Import.Register": "s" } },
+  ]);
+});
+
+test("time that runs backwards opens a group; t0 is the earliest", () => {
+  const [record] = seal([batch(5000, [1, 1]), batch(4000, [1, 2]), batch(4500, [1, 3])]).records;
+  const { t0, g } = parseRecord(record!.plain);
+  assert.equal(t0, 4000);
+  assert.deepEqual(g, [
+    { t: [1000], s: { "Power.Active.Import": [1] } },
+    { t: [0, 500], s: { "Power.Active.Import": [2, 3] } },
+  ]);
+});
+
+test("microseconds are cut, not rounded; distances add up to the cut times", () => {
+  const batches = [1_000_999, 2_001_998, 3_002_999].map((tUs) => ({ ...batch(0, [1, 5]), tUs }));
+  const { t0, g } = parseRecord(seal(batches).records[0]!.plain);
+  assert.equal(t0, 1000);
+  assert.deepEqual(g?.[0]?.t, [0, 1001, 1001]);
+});
+
+test("one asset per record, in order of appearance, numbered on", () => {
+  const { records } = seal([batch(1000, [3, "Available"]), batch(1001, [1, 1]), batch(2000, [3, "Occupied"])]);
+  assert.deepEqual(
+    records.map(({ asset, samples, plain }) => [asset, samples, parseRecord(plain).seq]),
+    [
+      ["wallbox-1", 2, 48213],
+      ["meter-1", 1, 48214],
+    ],
+  );
+});
+
+test("a batch over two assets, and a signal twice in one batch, lose nothing", () => {
+  const { records } = seal([batch(1000, [1, 1], [3, "Available"], [1, 2])]);
+  const samples = samplesIn(records.map(({ plain }) => parseRecord(plain)));
+  assert.deepEqual(samples, [
+    "meter-1 Power.Active.Import 1000 1",
+    "meter-1 Power.Active.Import 1000 2",
+    "wallbox-1 Status 1000 Available",
+  ]);
+});
+
+test("numbers that the birth does not name are counted", () => {
+  const { records, unknown } = seal([batch(1000, [1, 1], [99, 5]), batch(2000, [99, 6], [0, 7])]);
+  assert.equal(unknown, 3);
+  assert.equal(records.length, 1);
+});
+
+test("values keep their kind", () => {
+  const values = [1e21, -0, 0.1, true, false, 'quote " and \n', "9007199254740993", Number.NaN, "Ä€😀", 1e-7];
+  const batches = values.map((value, index) => batch(index, [1, value]));
+  const [record] = seal(batches).records;
+  assert.deepEqual(parseRecord(record!.plain).g?.[0]?.s["Power.Active.Import"], [
+    1e21,
+    0,
+    0.1,
+    true,
+    false,
+    'quote " and \n',
+    "9007199254740993",
+    null,
+    "Ä€😀",
+    1e-7,
+  ]);
+});
+
+test("no record above 32 KiB, hardly any far below when there is more, nothing lost", () => {
+  const batches = Array.from({ length: 20_000 }, (_, i) =>
+    batch(1000 + i * 250, [1, i % 3 === 0 ? null : i, BAD], [2, i]),
+  );
+  const { records } = seal(batches);
+  const sizes = records.map(({ plain }) => plain.length);
+  assert.ok(Math.max(...sizes) <= MAX_RECORD_BYTES, `largest ${Math.max(...sizes)}`);
+  assert.ok(Math.min(...sizes.slice(0, -1)) > MAX_RECORD_BYTES * 0.8, `smallest ${Math.min(...sizes)}`);
+  assert.equal(samplesIn(records.map(({ plain }) => parseRecord(plain))).length, 40_000);
+});
+
+test("one batch larger than a record is divided", () => {
+  const signals = Array.from({ length: 60 }, (_, i) => ({ asset: "a", name: `Signal${i}` }));
+  const one = batch(1000, ...signals.map((_, i): [number, string] => [i + 1, '"'.repeat(1000)]));
+  const { records } = seal([one], { signals });
+  assert.ok(records.every(({ plain }) => plain.length <= MAX_RECORD_BYTES));
+  const names = samplesIn(records.map(({ plain }) => parseRecord(plain))).map((text) => text.split(" ")[1]);
+  assert.deepEqual(
+    names,
+    signals.map(({ name }) => name),
+  );
+});
+
+test("the same rows give the same bytes", () => {
+  const batches = Array.from({ length: 500 }, (_, i) => batch(i * 7, [(i % 4) + 1, i], [((i + 1) % 4) + 1, null, BAD]));
+  assert.deepEqual(texts(batches), texts(batches));
+});

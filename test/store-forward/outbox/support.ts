@@ -1,0 +1,130 @@
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { type LogEntry, Logger } from "../../../core/log.ts";
+import { PackWriter } from "../../../core/pack.ts";
+import { type BusbarRecord, parseRecord, type Stream } from "../../../core/record.ts";
+import type { Batch, Quality, Value } from "../../../core/sample.ts";
+import { birthIdOf } from "../../../core/signals.ts";
+import type { OutboxOptions } from "../../../store-forward/outbox/options.ts";
+import { Outbox } from "../../../store-forward/outbox/outbox.ts";
+import type { SealedRecord } from "../../../store-forward/queue.ts";
+import { contract } from "../../support/contracts.ts";
+
+/** Of contracts/birth.json; numbers 1 and 2 are meter-1's power and energy, 3 and 4 wallbox-1's status and current. */
+export const BIRTH = contract("birth.json").subarray(0, contract("birth.json").lastIndexOf("}") + 1);
+export const GATEWAY = "depot-berlin-01";
+/** 2026-11-21 */
+export const T0 = 1_795_226_000_000;
+export const MIB = 1024 * 1024;
+
+export class FakeClock {
+  mono = 1000;
+  wall = T0;
+  monoMs(): number {
+    return this.mono;
+  }
+  wallMs(): number {
+    return this.wall;
+  }
+  pass(ms: number): void {
+    this.mono += ms;
+    this.wall += ms;
+  }
+}
+
+export interface Bench {
+  readonly dir: string;
+  readonly path: string;
+  readonly clock: FakeClock;
+  readonly logs: LogEntry[];
+  /** A new process on the same files, as far as the outbox can tell. The one before is not closed in order. */
+  open(overrides?: Partial<OutboxOptions>): Outbox;
+  files(): string[];
+}
+
+export function bench(t: TestContext): Bench {
+  const dir = mkdtempSync(join(tmpdir(), "busbar-outbox-"));
+  const path = join(dir, "outbox.db");
+  const clock = new FakeClock();
+  const logs: LogEntry[] = [];
+  let last: Outbox | undefined;
+  t.after(() => {
+    last?.close();
+    rmSync(dir, { recursive: true, force: true });
+  });
+  const open = (overrides: Partial<OutboxOptions> = {}): Outbox => {
+    last?.close();
+    last = new Outbox({ ...defaults(path, clock, logs), ...overrides });
+    last.open();
+    return last;
+  };
+  return { dir, path, clock, logs, open, files: () => readdirSync(dir).sort() };
+}
+
+export function defaults(path: string, clock: OutboxOptions["clock"], logs: LogEntry[]): OutboxOptions {
+  return {
+    path,
+    gateway: GATEWAY,
+    birth: BIRTH,
+    birthId: birthIdOf(BIRTH),
+    budget: { maxBytes: 64 * MIB, minFreeBytes: 0 },
+    publishIntervalMs: 10_000,
+    synced: true,
+    clock,
+    log: new Logger("outbox", (entry) => logs.push(entry)),
+    hardware: "board-1",
+  };
+}
+
+/** A batch; samples as [number, value, quality]. */
+export function batch(tMs: number, ...samples: [number, Value, Quality?][]): Batch {
+  return {
+    tUs: tMs * 1000,
+    numbers: samples.map(([n]) => n),
+    values: samples.map(([, value]) => value),
+    quality: samples.map(([, , quality = 0]) => quality),
+  };
+}
+
+export function packed(...batches: Batch[]) {
+  const writer = new PackWriter(4 * MIB);
+  for (const one of batches) if (!writer.add(one)) throw new Error("does not fit");
+  const { samples } = writer;
+  return { bytes: writer.take(), samples };
+}
+
+/** Hands over and does not commit; the watermark is the last batch's time. */
+export function give(outbox: Outbox, ...batches: Batch[]): void {
+  const watermark = Math.floor((batches.at(-1)?.tUs ?? 0) / 1000);
+  outbox.take({ ...packed(...batches), watermark, synced: true });
+}
+
+export function all(outbox: Outbox, stream: Stream, limit = 7): SealedRecord[] {
+  const found: SealedRecord[] = [];
+  for (;;) {
+    const more = outbox.read(stream, found.at(-1), limit);
+    found.push(...more);
+    if (more.length < limit) return found;
+  }
+}
+
+export function parsed(outbox: Outbox, stream: Stream): BusbarRecord[] {
+  return all(outbox, stream).map(({ plain }) => parseRecord(plain));
+}
+
+/** Every good sample in data records as `asset signal time value`. */
+export function samplesIn(records: readonly BusbarRecord[]): string[] {
+  const found: string[] = [];
+  for (const { asset, t0, g = [] } of records) {
+    for (const { t, s } of g) {
+      let ms = t0;
+      for (const [index, delta] of t.entries()) {
+        ms += delta;
+        for (const [name, values] of Object.entries(s)) found.push(`${asset} ${name} ${ms} ${values[index]}`);
+      }
+    }
+  }
+  return found;
+}
