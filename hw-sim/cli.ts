@@ -1,12 +1,11 @@
 /** `npm run sim`: starts the depot; `npm run sim -- <verb> <target>` tells a running one what to do. */
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { stringify } from "yaml";
 import { messageOf } from "../core/errors.ts";
 import { controlFile, readControlUrl } from "./control.ts";
-import { runSite } from "./run.ts";
+import { portOf, runSite, tellFailure } from "./run.ts";
 import type { Site } from "./site.ts";
 import { VERBS } from "./target.ts";
 import { busDirectory } from "./wire/candump-bus.ts";
@@ -91,11 +90,15 @@ ${stringify({ sources: site.sources })}`);
 
 async function start({ values }: Parsed): Promise<number> {
   const simDir = busDirectory();
-  const ledger = values.ledger ?? join(tmpdir(), `busbar-sim-ledger-${process.pid}.jsonl`);
-  const controlPort = Number(values["control-port"]);
+  const ledger = values.ledger ?? join(simDir, "ledger.jsonl");
+  const controlPort = portOf("--control-port", values["control-port"]);
   const options = { scenario: values.scenario, ledger, dir: simDir, simDir, controlPort, preferPty: true };
-  await runSite(options, (site) => introduce(site, ledger));
-  return 0;
+  try {
+    await runSite(options, (site) => introduce(site, ledger));
+    return 0;
+  } catch (error) {
+    return tellFailure(error);
+  }
 }
 
 function usageError(what: string): number {
@@ -123,9 +126,4 @@ async function main(args: string[]): Promise<number> {
   return send("POST", `/${encodeURIComponent(verb)}/${encodeURIComponent(target)}${query}`, values.control);
 }
 
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (error) {
-  process.stderr.write(`${messageOf(error)}\n`);
-  process.exitCode = EXIT_FAILED;
-}
+process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => usageError(messageOf(error)));

@@ -2,11 +2,10 @@
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { messageOf } from "../core/errors.ts";
-import { runSite } from "./run.ts";
+import { portOf, runSite, tellFailure } from "./run.ts";
 
 const USAGE = `hw-sim --scenario FILE --dir DIR [--ledger FILE] [--control-port N] [--no-pty]
   --dir DIR   for the pseudo terminals, and for simulated buses and control.json unless BUSBAR_SIM_DIR is set`;
-const EXIT_FAILED = 1;
 const EXIT_USAGE = 64;
 
 function parse(args: string[]) {
@@ -25,9 +24,8 @@ function parse(args: string[]) {
 function options(args: string[]) {
   const { scenario, ledger, dir, "control-port": port, "no-pty": noPty } = parse(args);
   if (scenario === undefined || dir === undefined) throw new Error("--scenario and --dir are needed");
-  if (!/^\d{1,5}$/.test(port)) throw new Error(`--control-port ${port} is no port; allowed: 0 to 65535`);
   const simDir = process.env.BUSBAR_SIM_DIR ?? resolve(dir);
-  return { scenario, ledger, dir, simDir, controlPort: Number(port), preferPty: !noPty };
+  return { scenario, ledger, dir, simDir, controlPort: portOf("--control-port", port), preferPty: !noPty };
 }
 
 async function main(args: string[]): Promise<number> {
@@ -45,8 +43,7 @@ async function main(args: string[]): Promise<number> {
     });
     return 0;
   } catch (error) {
-    process.stderr.write(`${messageOf(error)}\n`);
-    return EXIT_FAILED;
+    return tellFailure(error);
   }
 }
 

@@ -27,9 +27,11 @@ import type { Stream } from "../../core/record.ts";
 import { nextBoot } from "../boot.ts";
 import type { OutboxStatus } from "../protocol.ts";
 import type { Position, RecordQueue, SealedRecord } from "../queue.ts";
+import { Ballast } from "./ballast.ts";
 import { BootKeeper } from "./boot-keeper.ts";
 import { newEpoch } from "./identity.ts";
 import type { CommitOptions, OutboxOptions } from "./options.ts";
+import { LossBook } from "./loss-book.ts";
 import { type HandedOver, Pending, type PendingCritical } from "./pending.ts";
 import type { LostRecords } from "./reader.ts";
 import { openStore, unwritable } from "./recovery.ts";
@@ -44,13 +46,13 @@ const MAX_COMMIT_BYTES = 1024 * 1024;
 export class Outbox implements RecordQueue {
   readonly #o: OutboxOptions;
   readonly #pending = new Pending();
-  readonly #drops = { full: 0, overload: 0, corrupt: 0, rejected: 0, expired: 0 };
+  readonly #losses: LossBook;
   #session: Session | undefined;
   #begun = false;
   #boot: number | undefined;
   #epoch = newEpoch();
   readonly #bootFile: BootKeeper;
-  #lost: LostRecords[] = [];
+  readonly #ballast: Ballast;
   #synced: boolean;
   #error: string | undefined;
   #notice: string | undefined;
@@ -65,7 +67,9 @@ export class Outbox implements RecordQueue {
 
   constructor(options: OutboxOptions) {
     this.#o = options;
+    this.#losses = new LossBook(options.log);
     this.#bootFile = new BootKeeper(options);
+    this.#ballast = new Ballast(options.path, options.budget.minFreeBytes);
     this.#synced = options.synced;
   }
 
@@ -89,7 +93,7 @@ export class Outbox implements RecordQueue {
   }
   /** Something waits that must not wait for the next regular commit. */
   get urgent(): boolean {
-    return this.#pending.hasCritical || this.#lost.length > 0;
+    return this.#pending.hasCritical || this.#losses.untold.length > 0;
   }
 
   /** Takes samples into memory; they are durable after the next commit. Never throws. */
@@ -108,12 +112,17 @@ export class Outbox implements RecordQueue {
     const waits = this.#error !== undefined && this.#damage === undefined && this.#o.clock.monoMs() < this.#retryAtMs;
     if (waits && !final) return false;
     const how = { seal, final };
-    return this.#attempt(how) || (this.#damage !== undefined && this.#attempt(how));
+    const hadBallast = this.#ballast.held;
+    if (this.#attempt(how)) return true;
+    // A damaged file was closed, or the ballast was given back: there is a way on now.
+    const canGoOn = this.#damage !== undefined || (hadBallast && !this.#ballast.held);
+    return canGoOn && this.#attempt(how);
   }
 
   #attempt({ seal, final }: Required<CommitOptions>): boolean {
     try {
       const session = this.#session ?? this.#begin();
+      this.#ballast.take(this.#o.clock.monoMs());
       while (this.full) this.#transact(session, { seal, final: false });
       this.#transact(session, { seal, final });
       this.#recovered();
@@ -162,7 +171,7 @@ export class Outbox implements RecordQueue {
       bytes: bytesOf(path) + bytesOf(`${path}-wal`) + bytesOf(`${path}-shm`),
       max_bytes: budget.maxBytes,
       oldest_age_s: state?.oldestAgeS ?? 0,
-      drops: { ...this.#drops, overload: this.#drops.overload + (this.#pending.losses.overload?.samples ?? 0) },
+      drops: this.#losses.counts(this.#pending.losses),
     };
   }
 
@@ -201,7 +210,12 @@ export class Outbox implements RecordQueue {
       resumed: this.#begun,
       epoch: previous?.epoch === this.#epoch ? newEpoch() : this.#epoch,
     };
-    const options = { ...this.#o, store, onLost: (lost: LostRecords) => this.#lose(lost) };
+    const options = {
+      ...this.#o,
+      store,
+      ballastHeld: () => this.#ballast.held,
+      onLost: (lost: LostRecords) => this.#losses.lose(lost),
+    };
     const session = Session.begin({ ...options, ...ours, previous, wallMs, quarantined: quarantined !== undefined });
     const { boot, epoch, renewed } = session.identity;
     if (renewed !== undefined) log.warn("a new epoch begins", { epoch: epoch.name, reason: renewed });
@@ -219,7 +233,7 @@ export class Outbox implements RecordQueue {
     const attempted = this.#attempted;
     this.#attempted = undefined;
     if (attempted === undefined || session.fingerprint() === attempted.fingerprint) return;
-    this.#countLosses();
+    this.#losses.told(this.#pending.losses);
     this.#pending.committed(attempted.batches);
   }
 
@@ -230,7 +244,7 @@ export class Outbox implements RecordQueue {
     const due = nowMs - this.#sealedAtMs >= publishIntervalMs - PUBLISH_SLACK_MS;
     const sealNow = seal || final || due || session.openBytes + sizeOf(batches) >= MAX_SEAL_BYTES;
     const wallMs = clock.wallMs();
-    const work = { batches, critical: this.#pending.critical, losses: this.#pending.losses, lost: this.#lost };
+    const work = { batches, critical: this.#pending.critical, losses: this.#pending.losses, lost: this.#losses.untold };
     const how = { seal: sealNow, final, linkUp: this.linkUp, nowMs: wallMs, synced: this.#synced, publishIntervalMs };
     if (!session.hasWork({ ...work, ...how })) {
       this.#committed();
@@ -239,12 +253,9 @@ export class Outbox implements RecordQueue {
     this.#attempted = { fingerprint: session.fingerprint(), batches: batches.length };
     const { sealed, dropped, unknown } = session.commit({ ...work, ...how });
     this.#attempted = undefined;
-    this.#countLosses();
-    this.#drops.full += dropped;
-    this.#drops.corrupt += unknown;
-    if (unknown > 0) this.#o.log.error("samples of undeclared signals dropped", { samples: unknown });
+    this.#losses.told(work.losses);
+    this.#losses.dropped(dropped, unknown);
     this.#pending.committed(batches.length);
-    this.#lost = [];
     // The first values of a boot do not wait for an interval to pass, whatever else was sealed before them.
     if (sealNow && (batches.length > 0 || Number.isFinite(this.#sealedAtMs))) this.#sealedAtMs = nowMs;
     this.#committed();
@@ -255,26 +266,15 @@ export class Outbox implements RecordQueue {
     if (this.#pending.bytes === 0) this.#durableUntil = this.#pending.watermark;
   }
 
-  #countLosses(): void {
-    const { overload, corrupt } = this.#pending.losses;
-    this.#drops.overload += overload?.samples ?? 0;
-    this.#drops.corrupt += corrupt?.samples ?? 0;
-  }
-
-  #lose(lost: LostRecords): void {
-    this.#lost.push(lost);
-    this.#drops[lost.reason] += lost.samples ?? 0;
-    const { stream, from, to, samples, reason } = lost;
-    this.#o.log.error(`records lost: ${reason}`, { epoch: lost.epoch.name, stream, from, to, samples });
-  }
-
   #failed(error: unknown): void {
     const { path, clock, log } = this.#o;
     const fault = faultOf(error);
     this.#retryAtMs = clock.monoMs() + RETRY_MS;
     // A full disk passes, and its file can still be read; anything else wants a fresh look at what is there.
-    if (fault === "full") this.#session?.checkpoint();
-    else this.close();
+    if (fault === "full") {
+      this.#ballast.give(clock.monoMs());
+      this.#session?.checkpoint();
+    } else this.close();
     if (fault === "corrupt") this.#damage = messageOf(error);
     const told = fault === "internal" ? `outbox ${path}: ${messageOf(error)}` : unwritable(path, error).message;
     if (told !== this.#error) log.error(told, { error });

@@ -3,6 +3,7 @@ import { statfsSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Stream } from "../../core/record.ts";
 import type { Acks } from "./acks.ts";
+import { BALLAST_BYTES } from "./ballast.ts";
 import { growGap } from "./gaps.ts";
 import { samplesOf } from "./reader.ts";
 import type { EpochRow } from "./schema.ts";
@@ -25,12 +26,19 @@ export interface Budget {
   readonly minFreeBytes: number;
 }
 
-/** Bytes that the database file may have: the budget without the log, or its present size on a volume short of space. */
-export function limitBytes(path: string, fileBytes: number, { maxBytes, minFreeBytes }: Budget): number {
-  const limit = maxBytes - WAL_BYTES;
-  if (minFreeBytes === 0) return limit;
+/**
+ * Bytes that the database file may have: the budget without log and ballast. Its present size on a volume short of
+ * space, where the floor is reached or the ballast is given away.
+ */
+export function limitBytes(path: string, fileBytes: number, budget: Budget, ballastHeld: boolean): number {
+  const limit = Math.max(LEAST_BYTES, budget.maxBytes - WAL_BYTES - BALLAST_BYTES);
+  if (ballastHeld && (budget.minFreeBytes === 0 || freeBytes(path) >= budget.minFreeBytes)) return limit;
+  return Math.max(LEAST_BYTES, Math.min(limit, fileBytes));
+}
+
+function freeBytes(path: string): number {
   const { bavail, bsize } = statfsSync(dirname(path));
-  return bavail * bsize >= minFreeBytes ? limit : Math.max(LEAST_BYTES, Math.min(limit, fileBytes));
+  return bavail * bsize;
 }
 
 export interface RoomOptions {

@@ -22,6 +22,8 @@ export interface SessionOptions {
   readonly birth: Uint8Array;
   readonly birthId: string;
   readonly budget: Budget;
+  /** There is space in reserve: the file may grow. */
+  readonly ballastHeld: () => boolean;
   readonly onLost: (lost: LostRecords) => void;
 }
 
@@ -87,7 +89,7 @@ export class Session {
   /** All of it in one durable transaction. Throws what SQLite throws; then nothing changed. */
   commit(work: Work): { readonly sealed: boolean; readonly dropped: number; readonly unknown: number } {
     const { store, path, budget } = this.#o;
-    const limit = limitBytes(path, store.size().fileBytes, budget);
+    const limit = limitBytes(path, store.size().fileBytes, budget, this.#o.ballastHeld());
     const known = { acks: this.#acks, reader: this.#reader, epochs: this.#epochs, open: this.#open };
     const { identity } = this;
     const result = store.transaction(() => {

@@ -7,7 +7,7 @@ import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect, type IClientOptions, type MqttClient, type Packet } from "mqtt";
 import { BusbarError } from "../../core/errors.ts";
-import { disconnected, httpAnswer, linkError, refused, refusesVersion } from "./faults.ts";
+import { disconnected, httpAnswer, linkError, malformed, refused, refusesVersion } from "./faults.ts";
 
 export type Protocol = "5" | "3.1.1";
 
@@ -152,8 +152,8 @@ export class Link {
   fail(error: BusbarError, byPeer = false): void {
     if (this.#gone) return;
     this.#gone = true;
-    this.#client?.end(true);
     this.#end.resolve({ error, byPeer });
+    this.#client?.end(true);
   }
 
   /** Sends DISCONNECT, so that the will is dropped, and closes within a second. */
@@ -198,13 +198,19 @@ export class Link {
     };
     stream.once("secureConnect", reached);
     if (this.#options.url.startsWith("mqtt:")) stream.once("connect", reached);
-    stream.once("data", (chunk: Buffer) => {
+    // Before mqtt.js, which would only see a packet with wrong flags.
+    stream.prependOnceListener("data", (chunk: Buffer) => {
       reached();
       if (chunk.subarray(0, 5).toString("latin1") === "HTTP/") this.fail(httpAnswer(this.#options.url));
     });
   }
 
+  /** Sees each packet before mqtt.js acts on it. */
   #received(packet: Packet): void {
+    // A packet cut short has no identifier, which mqtt.js would answer with an exception from inside the event loop.
+    const broken = packet.messageId !== undefined && packet.messageId < 1;
+    if (broken) this.fail(malformed(this.#options.url));
+    if (this.#gone) (packet as { cmd: string }).cmd = "discarded";
     if ((packet.cmd === "puback" || packet.cmd === "pubrec") && packet.reasonCode === 0x10) this.onNoSubscriber();
   }
 

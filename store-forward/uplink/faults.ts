@@ -126,6 +126,13 @@ export function linkError(url: string, cause: unknown): BusbarError {
   });
 }
 
+/** The server sent what is no MQTT packet. */
+export function malformed(url: string): BusbarError {
+  return new BusbarError("UPLINK_LOST", `uplink ${url}: the server sent a packet without identifier`, {
+    remedy: "check that the port in uplink.url speaks MQTT",
+  });
+}
+
 /** The bytes that answered are HTTP: a captive portal, a proxy, or a web server's port. */
 export function httpAnswer(url: string): BusbarError {
   return new BusbarError("UPLINK_REFUSED", `uplink ${url}: a web server answered`, {

@@ -19,6 +19,8 @@ export interface GatewayUnderTest {
   readonly uplink: Readonly<Record<string, unknown>>;
   readonly store?: Readonly<Record<string, unknown>>;
   readonly fastPathTo?: readonly string[];
+  /** Where simulated CAN buses are. */
+  readonly simDir?: string;
 }
 
 export class GatewayProcess {
@@ -43,6 +45,7 @@ export class GatewayProcess {
     const from = Date.now();
     const child = spawn(process.execPath, [MAIN, "run", "--config", this.configFile], {
       stdio: ["ignore", "inherit", "pipe"],
+      env: { ...process.env, BUSBAR_SIM_DIR: this.#options.simDir ?? this.#options.dir },
     });
     this.#child = child;
     const log = createWriteStream(join(this.#options.dir, "gateway.log"), { flags: "a" });

@@ -18,7 +18,7 @@ function bulk(outbox: Outbox, clock: FakeClock, count = 130): number {
 
 test("a full store drops the oldest telemetry; one gap covers exactly what went, critical records stay", (t) => {
   const { open, path, clock } = bench(t);
-  const outbox = open({ budget: { maxBytes: 5.25 * MIB, minFreeBytes: 0 } });
+  const outbox = open({ budget: { maxBytes: 8.25 * MIB, minFreeBytes: 0 } });
   for (let i = 0; i < 20; i++) outbox.takeCritical({ kind: "event", t0: T0 + i, body: `"event":{"type":"n${i}"}` });
   let samples = 0;
   for (let i = 0; i < 24; i++) samples += bulk(outbox, clock);
@@ -45,7 +45,7 @@ test("a full store drops the oldest telemetry; one gap covers exactly what went,
 
 test("a gap that grows offline is told hourly, then a new one begins", (t) => {
   const { open, clock } = bench(t);
-  const outbox = open({ budget: { maxBytes: 5.25 * MIB, minFreeBytes: 0 } });
+  const outbox = open({ budget: { maxBytes: 8.25 * MIB, minFreeBytes: 0 } });
   for (let i = 0; i < 20; i++) bulk(outbox, clock);
   assert.equal(all(outbox, "c").length, 0);
   clock.pass(3_600_000);
@@ -58,7 +58,7 @@ test("a gap that grows offline is told hourly, then a new one begins", (t) => {
 
 test("only critical records left: the oldest go, gaps are kept", (t) => {
   const { open, clock } = bench(t);
-  const outbox = open({ budget: { maxBytes: 5 * MIB, minFreeBytes: 0 } });
+  const outbox = open({ budget: { maxBytes: 8 * MIB, minFreeBytes: 0 } });
   const body = `"event":{"type":"long","text":"${"x".repeat(10_000)}"}`;
   for (let i = 0; i < 200; i++) {
     outbox.takeCritical({ kind: "event", t0: clock.wall, body });
