@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { isMap, isScalar, LineCounter, type Node, parseDocument } from "yaml";
 import type { z } from "zod";
 import { BusbarError, messageOf } from "../core/errors.ts";
+import { nearestOf } from "../core/nearest.ts";
 
 export type ProfileFamily = "modbus" | "can";
 type PathInside = readonly PropertyKey[];
@@ -89,7 +90,7 @@ function readText(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (cause) {
-    const remedy = "check the path; it is relative to the working directory";
+    const remedy = "check the path; it is relative to the configuration file";
     throw new BusbarError("PROFILE_INVALID", `${path}: cannot be read (${messageOf(cause)})`, { remedy, cause });
   }
 }
@@ -130,27 +131,4 @@ function unknownProfile(ref: string, family: ProfileFamily, profilesDir: string)
   const remedy = `${hint}there are: ${ids.join(", ") || "none"}; a file of yours is named by its path (./my-profile.yaml)`;
   const path = join(profilesDir, family, `${ref}.yaml`);
   return new BusbarError("PROFILE_INVALID", `no ${family} profile "${ref}" (${path})`, { remedy });
-}
-
-/** The candidate with the fewest edits, if they are few; or one that contains the word. */
-function nearestOf(word: string, candidates: readonly string[]): string | undefined {
-  const ranked = candidates
-    .map((candidate) => ({ candidate, edits: editDistance(word, candidate) }))
-    .sort((a, b) => a.edits - b.edits)[0];
-  if (ranked !== undefined && ranked.edits <= Math.max(2, word.length / 3)) return ranked.candidate;
-  return word.length < 3 ? undefined : candidates.find((candidate) => candidate.includes(word));
-}
-
-/** Levenshtein distance, one row at a time. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

@@ -74,8 +74,8 @@ async function showUntil(signal: AbortSignal, view: View, page: string): Promise
   while (!signal.aborted) {
     view.show(await fetchSnapshot(page));
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, REFRESH_MS);
-      signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+      setTimeout(resolve, REFRESH_MS);
+      signal.addEventListener("abort", () => resolve(), { once: true });
     });
   }
 }

@@ -102,7 +102,7 @@ export class Pending {
   #dropOldest(): void {
     const oldest = this.#batches.shift();
     if (oldest === undefined) return;
-    this.#bytes -= oldest.bytes.length;
+
     this.#overload = merge(this.#overload, oldest);
   }
 }

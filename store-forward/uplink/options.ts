@@ -71,6 +71,8 @@ export interface UplinkTiming {
   readonly retryRefusedMs: number;
   readonly receiptWaitMs: number;
   readonly nowIntervalMs: number;
+  /** How often stall, backlog and held records are looked at. */
+  readonly tickMs: number;
   /** How long `offline` may wait for its acknowledgement at an orderly stop. */
   readonly farewellMs: number;
 }
@@ -85,5 +87,6 @@ export const DEFAULT_TIMING: UplinkTiming = {
   retryRefusedMs: 1000,
   receiptWaitMs: 100,
   nowIntervalMs: 1000,
+  tickMs: 250,
   farewellMs: 2000,
 };

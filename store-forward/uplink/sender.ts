@@ -107,19 +107,23 @@ export class Sender {
 
   /** True when one was sent, or left the queue otherwise. */
   #sendOne(): boolean {
-    const inFlight = this.inFlight;
-    if (inFlight >= this.#o.window) return false;
+    if (this.inFlight >= this.#o.window) return false;
     if (this.#sendControl()) return true;
     if (!this.#recordsAllowed) return false;
     for (const lane of this.#o.lanes) {
-      // A window of one has no slot to give away.
-      const own = lane.stream === "c" || this.#o.window === 1;
-      if (!own && (inFlight + 1 >= this.#o.window || !this.#o.budget.open)) continue;
+      if (lane.stream !== "c" && !this.#mayUncritical()) continue;
       if (lane.qos === 2 && !this.#mayQos2()) continue;
       const record = lane.next(this.#o.hooks.monoMs());
       if (record !== undefined) return this.#send(lane, record);
     }
     return false;
+  }
+
+  /** Leaves critical its own slot; a window of one has none to give away. */
+  #mayUncritical(): boolean {
+    const { lanes, window, budget } = this.#o;
+    const critical = lanes.find((lane) => lane.stream === "c")?.inFlight ?? 0;
+    return budget.open && (window === 1 || this.inFlight - critical < window - 1);
   }
 
   /**

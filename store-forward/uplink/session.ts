@@ -32,8 +32,6 @@ export interface SessionOptions {
   onWarning(key: string, text: string): void;
 }
 
-const TICK_MS = 250;
-
 export class Session {
   readonly #o: SessionOptions;
   readonly #lanes: readonly Lane[];
@@ -127,7 +125,7 @@ export class Session {
     link.onMessage = (topic, payload) => this.#presence.message(topic, payload);
     link.onNoSubscriber = () =>
       onWarning("subscriber", "nobody subscribes to the records on the server; check that the bridge runs");
-    const timer = setInterval(() => this.#tick(), Math.min(TICK_MS, timing.stallMs / 4));
+    const timer = setInterval(() => this.#tick(), timing.tickMs);
     try {
       const begun = this.#begin();
       if ((await Promise.race([link.ended, stopped.promise])) === undefined) await this.#farewell();

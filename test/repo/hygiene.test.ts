@@ -26,9 +26,7 @@ test("every dependency has an exact version", () => {
 test("the lock file names no registry and no engine that an npm on an older Node would stumble over", () => {
   const { packages } = JSON.parse(read("package-lock.json")) as { packages: Record<string, Record<string, unknown>> };
   const tied = Object.entries(packages).filter(([name, entry]) => {
-    return (
-      "resolved" in entry || (name !== "" && "engines" in entry) || (name !== "" && entry.integrity === undefined)
-    );
+    return "resolved" in entry || (name !== "" && "engines" in entry) || (name !== "" && entry.integrity === undefined);
   });
   assert.deepEqual(
     tied.map(([name]) => name),

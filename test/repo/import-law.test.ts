@@ -9,10 +9,10 @@ const files = new Map(product.map((file) => [file.path, file]));
 /** Each heavy package has one importing file per role. */
 const HEAVY: Readonly<Record<string, readonly string[]>> = {
   aedes: ["daemon/status/local-broker.ts", "hw-sim/cloud.ts"],
-  "better-sqlite3": ["store-forward/outbox/database.ts"],
-  "modbus-serial": ["drivers/modbus/transport.ts"],
+  "better-sqlite3": ["store-forward/outbox/sqlite.ts"],
+  "modbus-serial": ["drivers/modbus/client.ts"],
   mqtt: ["store-forward/uplink/connection.ts"],
-  serialport: ["drivers/modbus/transport.ts"],
+  serialport: ["drivers/modbus/link-serial.ts"],
   socketcan: ["drivers/can/socketcan.ts"],
   systeminformation: ["daemon/status/host.ts"],
 };
@@ -66,7 +66,7 @@ test("each heavy package has exactly one importing file per role", () => {
 test("nothing that the field thread loads reaches SQLite or MQTT", () => {
   const loaded = reachable("daemon/cli/run.ts", files);
   const paths = loaded.map(({ path }) => path);
-  assert.ok(paths.includes("drivers/modbus/transport.ts"), "the walk follows imports");
+  assert.ok(paths.includes("drivers/modbus/client.ts"), "the walk follows imports");
   const heavy = loaded.flatMap(({ path, packages }) => {
     return packages
       .filter((name) => ["better-sqlite3", "mqtt", "aedes"].includes(name))

@@ -18,13 +18,24 @@ export class MemoryQueue implements RecordQueue {
     this.#epoch = epoch;
   }
 
-  /** Seals one record of `bodyBytes` of incompressible filling. */
-  seal(stream: Stream, options: { asset?: string; sealedMs?: number; fill?: string; kind?: RecordKind } = {}): void {
+  /** Seals one record, by default a data record of now (an event on the critical stream); `asset` null: none. */
+  seal(
+    stream: Stream,
+    options: { asset?: string | null; sealedMs?: number; fill?: string; kind?: RecordKind } = {},
+  ): void {
     const seq = this.#records[stream].length + 1;
     const { asset = "meter-1", sealedMs = Date.now(), fill = "", kind = stream === "c" ? "event" : "data" } = options;
-    const head = `{"v":1,"k":"${kind}","asset":"${asset}","epoch":"${this.#epoch}","c":"${stream}","seq":${seq},"fill":"${fill}"`;
+    const head = `{"v":1,"k":"${kind}","epoch":"${this.#epoch}","c":"${stream}","seq":${seq},"fill":"${fill}"`;
     const plain = Buffer.from(`${head},"crc":"${crc32(head).toString(16).padStart(8, "0")}"}`);
-    this.#records[stream].push({ epoch: this.#epoch, stream, seq, kind, asset, sealedMs, plain });
+    this.#records[stream].push({
+      epoch: this.#epoch,
+      stream,
+      seq,
+      kind,
+      ...(asset === null ? {} : { asset }),
+      sealedMs,
+      plain,
+    });
     this.onSealed?.();
   }
 

@@ -14,7 +14,7 @@ function smallVolume(t: TestContext): string | undefined {
   const dir = mkdtempSync(join(tmpdir(), "busbar-full-"));
   const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=16m", "tmpfs", dir], { encoding: "utf8" });
   t.after(() => {
-    spawnSync("umount", [dir]);
+    spawnSync("umount", ["-l", dir]);
     rmSync(dir, { recursive: true });
   });
   if (mounted.status === 0) return dir;
@@ -26,12 +26,15 @@ test("ENOSPC: the newest data is still committed, the oldest goes under a gap, a
   const dir = smallVolume(t);
   if (dir === undefined) return;
   const clock = new FakeClock();
-  const outbox = new Outbox({ ...defaults(join(dir, "outbox.db"), clock, []), budget: { maxBytes: 64 * MIB, minFreeBytes: 0 } });
+  const outbox = new Outbox({
+    ...defaults(join(dir, "outbox.db"), clock, []),
+    budget: { maxBytes: 64 * MIB, minFreeBytes: 0 },
+  });
   outbox.open();
   t.after(() => outbox.close());
   let given = 0;
   const put = (): boolean => {
-    for (let i = 0; i < 60; i++) give(outbox, batch(clock.wall, [1, randomBytes(700).toString("base64")]));
+    give(outbox, ...Array.from({ length: 60 }, () => batch(clock.wall, [1, randomBytes(700).toString("base64")])));
     given += 60;
     clock.pass(4000);
     return outbox.commit({ seal: true });
@@ -47,7 +50,10 @@ test("ENOSPC: the newest data is still committed, the oldest goes under a gap, a
 
   for (const record of all(outbox, "t")) outbox.ack("t", record);
   assert.equal(outbox.commit({ final: true }), true);
-  assert.deepEqual(parsed(outbox, "c").map(({ gap }) => [gap?.c, gap?.reason, gap?.samples]), [["t", "full", full]]);
+  assert.deepEqual(
+    parsed(outbox, "c").map(({ gap }) => [gap?.c, gap?.reason, gap?.samples]),
+    [["t", "full", full]],
+  );
   rmSync(join(dir, "filler"));
   for (let i = 0; i < 60; i++) assert.equal(put(), true);
   assert.equal(outbox.status().drops.full, full, "space is back: nothing is dropped any more");

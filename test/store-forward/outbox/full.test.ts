@@ -8,8 +8,8 @@ import type { Outbox } from "../../../store-forward/outbox/outbox.ts";
 import { all, batch, bench, type FakeClock, give, MIB, parsed, samplesIn, T0 } from "./support.ts";
 
 /** About 90 KiB of which zstd saves a quarter, in four records; returns the number of samples. */
-function bulk(outbox: Outbox, clock: FakeClock, count = 130): number {
-  const texts = Array.from({ length: count }, () => randomBytes(512).toString("base64"));
+function bulk(outbox: Outbox, clock: FakeClock): number {
+  const texts = Array.from({ length: 130 }, () => randomBytes(512).toString("base64"));
   give(outbox, ...texts.map((text, i) => batch(clock.wall + i, [1, text])));
   outbox.commit({ seal: true });
   clock.pass(1000);
@@ -108,7 +108,13 @@ test("memory is bounded while nothing can be written: the oldest goes, counted a
   writeFileSync(folder, "");
   const outbox = open({ path: join(folder, "outbox.db") });
   let samples = 0;
-  for (let i = 0; i < 50; i++) samples += bulk(outbox, clock, 240);
+  for (let i = 0; i < 50; i++) {
+    const texts = Array.from({ length: 240 }, (_, k) => batch(clock.wall + k, [1, "x".repeat(1000)]));
+    give(outbox, ...texts);
+    samples += texts.length;
+    clock.pass(1000);
+  }
+  assert.equal(outbox.commit(), false);
   const { drops } = outbox.status();
   assert.ok(drops.overload > 0 && drops.overload < samples);
   rmSync(folder);

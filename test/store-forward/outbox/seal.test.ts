@@ -113,14 +113,14 @@ test("values keep their kind", () => {
 });
 
 test("no record above 32 KiB, hardly any far below when there is more, nothing lost", () => {
-  const batches = Array.from({ length: 20_000 }, (_, i) =>
+  const batches = Array.from({ length: 8000 }, (_, i) =>
     batch(1000 + i * 250, [1, i % 3 === 0 ? null : i, BAD], [2, i]),
   );
   const { records } = seal(batches);
   const sizes = records.map(({ plain }) => plain.length);
   assert.ok(Math.max(...sizes) <= MAX_RECORD_BYTES, `largest ${Math.max(...sizes)}`);
   assert.ok(Math.min(...sizes.slice(0, -1)) > MAX_RECORD_BYTES * 0.8, `smallest ${Math.min(...sizes)}`);
-  assert.equal(samplesIn(records.map(({ plain }) => parseRecord(plain))).length, 40_000);
+  assert.equal(samplesIn(records.map(({ plain }) => parseRecord(plain))).length, 16_000);
 });
 
 test("one batch larger than a record is divided", () => {

@@ -89,7 +89,8 @@ export function batch(tMs: number, ...samples: [number, Value, Quality?][]): Bat
 }
 
 export function packed(...batches: Batch[]) {
-  const writer = new PackWriter(4 * MIB);
+  // A small batch needs little; a new buffer of megabytes for each would be what the tests spend their time on.
+  const writer = new PackWriter(batches.length > 4 ? MIB : 16 * 1024);
   for (const one of batches) if (!writer.add(one)) throw new Error("does not fit");
   const { samples } = writer;
   return { bytes: writer.take(), samples };

@@ -187,7 +187,7 @@ test("a refusal holds its stream, names reason and remedy, and the others go on"
   const queue = filled({ t: 4 });
   const rejected: Rejection[] = [];
   const onRejected = (rejection: Rejection): boolean => rejected.push(rejection) > 0;
-  const timing = { retryRefusedMs: 30 };
+  const timing = { retryRefusedMs: 10 };
   await using rig = new Rig({
     url: server.url,
     config: { qos: { critical: 1 } },
@@ -204,10 +204,10 @@ test("a refusal holds its stream, names reason and remedy, and the others go on"
   assert.equal(rig.uplink.status().conn, 1);
 });
 
-test("0x90, 0x95 and 0x99 hand the record to the dead letters; without these it is held", async () => {
+test("0x90 and 0x99 hand the record to the dead letters; without these it is held", async () => {
   await using server = await RawServer.start({
     onPublish: (publish, connection) => {
-      const code = { t1: 0x90, t3: 0x95, t4: 0x99 }[isRecord(publish) ? keyOf(publish) : ""];
+      const code = { t1: 0x90, t4: 0x99 }[isRecord(publish) ? keyOf(publish) : ""];
       return code === undefined ? answerPublish(publish) : answerPublish(publish, connection, code);
     },
   });
@@ -222,10 +222,9 @@ test("0x90, 0x95 and 0x99 hand the record to the dead letters; without these it 
   await rig.until("the rest passes", () => queue.waiting() === 0);
   assert.deepEqual(seen, [
     ["t", 1, 0x90],
-    ["t", 3, 0x95],
     ["t", 4, 0x99],
   ]);
-  assert.deepEqual(queue.ackOrder, ["t2", "t5"]);
+  assert.deepEqual(queue.ackOrder, ["t2", "t3", "t5"]);
   await using held = new Rig({ url: server.url, uplink: { queue: filled({ t: 2 }) } });
   await held.until("held", () => held.uplink.status().state === "refused");
   assert.match(held.uplink.status().error ?? "", /record k3f9a1c2\/1: the topic is not accepted \(0x90\)/);
@@ -249,7 +248,8 @@ test("five connections closed on the same record convict it, and no other", asyn
   await using server = await RawServer.start({
     onPublish: (publish, connection) => {
       if (!isRecord(publish) || keyOf(publish) !== "t3") return answerPublish(publish);
-      connection.socket.destroy();
+      // What MQTT 5 has for a packet too large: there is no PUBACK with 0x95.
+      connection.socket.end(Buffer.from("e00195", "hex"));
       return undefined;
     },
   });
@@ -274,7 +274,7 @@ test("a queue that cannot be read is told and asked again; the link stays", asyn
   await using server = await RawServer.start();
   const queue = filled({ t: 2 });
   queue.failure = new Error("disk gone");
-  await using rig = new Rig({ url: server.url, uplink: { queue, timing: { stallMs: 200 } } });
+  await using rig = new Rig({ url: server.url, uplink: { queue, timing: { stallMs: 5000 } } });
   await rig.until("told", () => /cannot be read: disk gone/.test(rig.uplink.status().warning ?? ""));
   queue.failure = undefined;
   await rig.until("acknowledged", () => queue.waiting() === 0);

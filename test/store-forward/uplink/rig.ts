@@ -36,6 +36,7 @@ export class Rig {
       random: () => 0.5,
       ...uplink,
       timing: {
+        tickMs: 10,
         backoffFirstMs: 10,
         backoffMaxMs: 40,
         receiptWaitMs: 5,

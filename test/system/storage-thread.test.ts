@@ -6,7 +6,7 @@ import { Worker } from "node:worker_threads";
 import { birthIdOf } from "../../core/signals.ts";
 import { storeConfig, uplinkConfig } from "../../store-forward/config.ts";
 import type { FromStorage, StorageInit, StorageReport, ToStorage } from "../../store-forward/protocol.ts";
-import { BIRTH, batch, bench, GATEWAY, packed, parsed, samplesIn, T0 } from "./outbox/support.ts";
+import { BIRTH, batch, bench, GATEWAY, packed, parsed, samplesIn, T0 } from "../store-forward/outbox/support.ts";
 
 type Told = FromStorage | StorageReport;
 
