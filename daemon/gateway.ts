@@ -11,6 +11,7 @@ import type { Batch } from "../core/sample.ts";
 import { buildSignalTable, type SignalTable } from "../core/signals.ts";
 import { SOFTWARE } from "../core/version.ts";
 import { HandOff } from "../store-forward/hand-off.ts";
+import type { StorageReport } from "../store-forward/protocol.ts";
 import { createDrivers } from "./drivers.ts";
 import { FastPathSender } from "./fast-path/sender.ts";
 import { Pipeline } from "./pipeline/pipeline.ts";
@@ -26,6 +27,8 @@ const VALUES_MS = 250;
 const SOURCES_MS = 1000;
 /** The storage thread answers when its outbox is open or known not to open; polling does not wait longer for it. */
 const READY_TIMEOUT_MS = 3000;
+/** What was served before the stop and is still on its way, in a socket or a USB adapter, is read first. */
+const LAST_REPLIES_MS = 150;
 const SOURCES_STOP_MS = 3000;
 const DRAIN_MS = 3000;
 const HAND_OFF = { maxPending: 64, bufferBytes: 64 * 1024 };
@@ -62,8 +65,9 @@ export class Gateway {
     this.#status = startStatus({ ...threads, onMessage: (message) => this.#fromStatus(message) });
     this.#storage = startStorage({
       ...threads,
-      onReport: (report) => this.#status.post(report),
+      onReport: (report) => this.#fromStorage(report),
       onTaken: () => this.#handOff.taken(),
+      onLost: () => this.#storageDied(),
       onReady: ({ boot }) => this.#fastPath.start(boot, this.#clock.synced),
     });
     this.#handOff = new HandOff({
@@ -107,22 +111,24 @@ export class Gateway {
       this.#fastPath.start(Math.floor(this.#clock.wallUs() / 1e6), this.#clock.synced);
     }
     await statusReady;
-    this.#status.post({ type: "signals", json: this.#fastPath.tableJson });
     this.#log.info("running", { sources: this.#sources.length, signals: this.#table.signals.length });
     const timers = this.#startTimers();
-    const stopped = Promise.all(this.#sources.map((source) => source.run(signal)));
+    const stopSources = new AbortController();
+    const stopped = Promise.all(this.#sources.map((source) => source.run(stopSources.signal)));
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
       signal.addEventListener("abort", () => resolve(), { once: true });
     });
+    this.#log.info("stopping");
+    await sleep(LAST_REPLIES_MS);
+    stopSources.abort();
+    await Promise.race([stopped, sleep(SOURCES_STOP_MS, undefined, { ref: false })]);
     for (const timer of timers) clearInterval(timer);
-    await this.#stop(stopped);
+    await this.#stop();
   }
 
-  async #stop(sourcesStopped: Promise<unknown>): Promise<void> {
-    this.#log.info("stopping");
-    await Promise.race([sourcesStopped, sleep(SOURCES_STOP_MS, undefined, { ref: false })]);
-    this.#handOff.flush(this.#pipeline.finish());
+  async #stop(): Promise<void> {
+    this.#handOff.finish(this.#pipeline.finish());
     this.#fastPath.close();
     const clean = await this.#storage.stop({ type: "stop", drainMs: DRAIN_MS }, DRAIN_MS + 5000);
     if (!clean) this.#log.error("storage did not stop in time; what was not committed is lost");
@@ -156,8 +162,26 @@ export class Gateway {
     this.#tellSources();
   }
 
+  #fromStorage(report: StorageReport): void {
+    if (report.type === "store") this.#handOff.durable(report.outbox.durable_until);
+    this.#status.post(report);
+  }
+
+  #storageDied(): void {
+    const samples = this.#handOff.lost();
+    this.#log.error("what the storage thread had not committed is lost; a gap tells it", { samples });
+  }
+
+  /** It starts with nothing: after its death, too. */
+  #statusReady(problems: readonly string[]): void {
+    for (const problem of problems) this.#log.warn(problem);
+    this.#status.post({ type: "signals", json: this.#fastPath.tableJson });
+    this.#pipeline.latest.tellAll();
+    this.#tellSources();
+  }
+
   #fromStatus(message: FromStatus): void {
-    if (message.type === "ready") for (const problem of message.problems) this.#log.warn(problem);
+    if (message.type === "ready") this.#statusReady(message.problems);
     if (message.type !== "host" || message.samples.length === 0) return;
     const batch: Batch = {
       tUs: this.#clock.wallUs(),

@@ -7,16 +7,33 @@ export interface ThreadOptions<From> {
   readonly url: URL;
   readonly workerData: unknown;
   readonly onMessage: (message: From) => void;
+  /** The thread died after it was ready: what it was told and had not made safe is lost. */
+  readonly onLost?: () => void;
   readonly log: Logger;
+  readonly restartMs?: number;
+  /** Its heap; default: as much as the process may have. */
+  readonly maxOldGenerationSizeMb?: number;
+}
+
+interface Held<To> {
+  readonly message: To;
+  readonly transfer: Transferable[];
 }
 
 const RESTART_MS = 1000;
+/** Messages that wait for a thread to be ready. */
+const MAX_HELD = 1000;
 
-/** One worker thread that is started again when it dies, told what to do by messages, and stopped in order. */
+/**
+ * One worker thread that is started again when it dies, told what to do by messages, and stopped in order. It says
+ * `ready` when it takes messages; until then, and while it is dead, they wait here.
+ */
 export class ThreadHandle<To, From extends { readonly type: string }> {
   readonly #options: ThreadOptions<From>;
-  readonly #waiting = new Map<string, (message: From) => void>();
+  readonly #waiting = new Map<string, (message: From | undefined) => void>();
+  readonly #held: Held<To>[] = [];
   #worker: Worker | undefined;
+  #ready = false;
   #stopping = false;
 
   constructor(options: ThreadOptions<From>) {
@@ -24,44 +41,81 @@ export class ThreadHandle<To, From extends { readonly type: string }> {
   }
 
   start(): void {
-    const { name, url, workerData, log } = this.#options;
-    const worker = new Worker(url, { name, workerData });
+    const { name, url, workerData, maxOldGenerationSizeMb } = this.#options;
+    const resourceLimits = maxOldGenerationSizeMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb } };
+    const worker = new Worker(url, { name, workerData, ...resourceLimits });
+    let failure: unknown;
     this.#worker = worker;
     worker.on("message", (message: From) => this.#message(message));
-    worker.on("error", (error) => log.error(`the ${name} thread failed; it is started again`, { error }));
-    worker.on("exit", () => {
-      if (this.#stopping) return;
-      this.#worker = undefined;
-      setTimeout(() => this.#stopping || this.start(), RESTART_MS);
+    worker.on("error", (error) => {
+      failure = error;
     });
+    worker.on("exit", (code) => this.#ended(failure ?? new Error(`it ended with exit code ${code}`)));
   }
 
   post(message: To, transfer: Transferable[] = []): void {
-    this.#worker?.postMessage(message, transfer);
+    if (this.#ready) this.#worker?.postMessage(message, transfer);
+    else this.#hold({ message, transfer });
   }
 
   /** The next message of that type, or undefined after `timeoutMs`. */
   next<T extends From["type"]>(type: T, timeoutMs: number): Promise<Extract<From, { type: T }> | undefined> {
-    const arrived = new Promise<From>((resolve) => this.#waiting.set(type, resolve));
+    const arrived = new Promise<From | undefined>((resolve) => this.#waiting.set(type, resolve));
     const late = sleep(timeoutMs, undefined, { ref: false });
     return Promise.race([arrived, late]) as Promise<Extract<From, { type: T }> | undefined>;
   }
 
-  /** Asks the thread to stop and waits for `stopped`; after `timeoutMs` it is ended without being asked. */
+  /**
+   * Asks the thread to stop and waits for `stopped`; after `timeoutMs` it is ended without being asked. One that is dead
+   * is started for what waits for it. False: it did not stop in order.
+   */
   async stop(message: To, timeoutMs: number): Promise<boolean> {
+    if (this.#stopping) return true;
     this.#stopping = true;
-    if (this.#worker === undefined) return true;
+    if (this.#worker === undefined) this.start();
     const stopped = this.next("stopped" as From["type"], timeoutMs);
     this.post(message);
     const clean = (await stopped) !== undefined;
-    await this.#worker.terminate();
+    await this.#worker?.terminate();
     return clean;
   }
 
   #message(message: From): void {
-    const waiting = this.#waiting.get(message.type);
-    this.#waiting.delete(message.type);
-    waiting?.(message);
+    if (message.type === "ready") this.#release();
+    this.#answer(message.type, message);
     this.#options.onMessage(message);
+  }
+
+  #answer(type: string, message: From | undefined): void {
+    const waiting = this.#waiting.get(type);
+    this.#waiting.delete(type);
+    waiting?.(message);
+  }
+
+  #ended(failure: unknown): void {
+    const { name, log, onLost, restartMs = RESTART_MS } = this.#options;
+    const wasReady = this.#ready;
+    this.#worker = undefined;
+    this.#ready = false;
+    if (this.#stopping) {
+      this.#answer("stopped", undefined);
+      return;
+    }
+    log.error(`the ${name} thread died; it is started again`, { error: failure });
+    if (wasReady) onLost?.();
+    setTimeout(() => this.#stopping || this.start(), restartMs);
+  }
+
+  #hold(held: Held<To>): void {
+    this.#held.push(held);
+    if (this.#held.length <= MAX_HELD) return;
+    // What carries memory is bounded and counted by its sender, who waits for an answer to each.
+    const oldest = this.#held.findIndex(({ transfer }) => transfer.length === 0);
+    if (oldest !== -1) this.#held.splice(oldest, 1);
+  }
+
+  #release(): void {
+    this.#ready = true;
+    for (const { message, transfer } of this.#held.splice(0)) this.#worker?.postMessage(message, transfer);
   }
 }

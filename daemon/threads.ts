@@ -35,6 +35,7 @@ export function startStatus(
       return profile === undefined ? { id, kind, source } : { id, kind, source, profile };
     }),
     logFormat: options.logFormat,
+    storePath: site.store.path,
   };
   const url = new URL("./status/thread.ts", import.meta.url);
   return new ThreadHandle({ name: "status", url, workerData, onMessage: options.onMessage, log: options.log });
@@ -43,11 +44,13 @@ export function startStatus(
 export interface StorageOptions extends ThreadsOptions {
   readonly onReady: (ready: { readonly boot: number; readonly epoch: string }) => void;
   readonly onTaken: () => void;
+  /** The thread died with whatever was not durable. */
+  readonly onLost: () => void;
   readonly onReport: (report: StorageReport) => void;
 }
 
 export function startStorage(options: StorageOptions): ThreadHandle<ToStorage, FromStorage | StorageReport> {
-  const { site, table, log, onReady, onTaken, onReport } = options;
+  const { site, table, log, onReady, onTaken, onLost, onReport } = options;
   const workerData: StorageInit = {
     gateway: site.gateway.id,
     software: SOFTWARE,
@@ -63,5 +66,5 @@ export function startStorage(options: StorageOptions): ThreadHandle<ToStorage, F
     else if (message.type !== "stopped") onReport(message);
   };
   const url = new URL("../store-forward/thread.ts", import.meta.url);
-  return new ThreadHandle({ name: "storage", url, workerData, onMessage, log });
+  return new ThreadHandle({ name: "storage", url, workerData, onMessage, onLost, log });
 }

@@ -8,6 +8,9 @@
  *
  * A watermark says: every sample with a time up to it is in this or an earlier hand-off. A buffer that was closed
  * because it was full carries the last one told before, for the rest of that tick is still to come.
+ *
+ * An answer means that storage has it in memory. What was posted is remembered (how much, from when to when) until it is
+ * durable: when the storage thread dies it is told as lost, rather a buffer too much than one too little.
  */
 import type { Clock } from "../core/clock.ts";
 import { PackWriter } from "../core/pack.ts";
@@ -16,6 +19,8 @@ import type { Overload, ToStorage } from "./protocol.ts";
 
 /** Without samples the watermark alone is told this often. */
 const IDLE_MS = 500;
+/** Buffers remembered one by one until they are durable; beyond that the oldest are remembered as one. */
+const MAX_UNDURABLE = 1000;
 
 export interface HandOffOptions {
   post(message: ToStorage, transfer: ArrayBuffer[]): void;
@@ -34,11 +39,18 @@ interface Closed {
   readonly synced: boolean;
 }
 
+interface Undurable extends Overload {
+  readonly watermark: number;
+  /** Of its samples: those that are counted as dropped already, whose telling is not durable yet. */
+  readonly counted: number;
+}
+
 export class HandOff {
   readonly #o: HandOffOptions;
   readonly #writer: PackWriter;
   readonly #waiting: Closed[] = [];
-  #overload: { samples: number; t0: number; t1: number } | undefined;
+  readonly #undurable: Undurable[] = [];
+  #overload: Overload | undefined;
   #watermark = 0;
   #toldWatermark = 0;
   #toldAtMs = 0;
@@ -57,6 +69,10 @@ export class HandOff {
   /** Buffers posted and not answered yet. */
   get pending(): number {
     return this.#pending;
+  }
+  /** Entries kept of what is posted and not durable. */
+  get undurable(): number {
+    return this.#undurable.length;
   }
   /** Samples dropped since the start; each is told to the storage thread once. */
   get dropped(): number {
@@ -107,10 +123,22 @@ export class HandOff {
     this.#pump();
   }
 
-  /** The storage thread was started anew: what it had not answered will never be. */
-  restarted(): void {
+  /** Storage told its `durable_until`, milliseconds since 1970. */
+  durable(untilMs: number): void {
+    // A later buffer may carry the same watermark, so reaching it says nothing of those that have it.
+    while ((this.#undurable[0]?.watermark ?? Number.POSITIVE_INFINITY) < untilMs) this.#undurable.shift();
+  }
+
+  /** The storage thread died: what it had not answered will never be. Returns how many samples may have gone with it. */
+  lost(): number {
+    const droppedBefore = this.#dropped;
+    for (const { samples, t0, t1, counted } of this.#undurable.splice(0)) {
+      this.#drop(samples, t0, t1);
+      this.#dropped -= counted;
+    }
     this.#pending = 0;
     this.#pump();
+    return this.#dropped - droppedBefore;
   }
 
   #close(): void {
@@ -138,25 +166,41 @@ export class HandOff {
     }
   }
 
-  #post({ bytes, samples, watermark, synced }: Closed): void {
+  #post(closed: Closed): void {
+    const { bytes, samples, watermark, synced } = closed;
     const overload: Overload | undefined = this.#overload;
     this.#overload = undefined;
     this.#pending++;
+    if (samples > 0) this.#remember({ samples, t0: closed.t0, t1: closed.t1, watermark, counted: 0 });
+    if (overload !== undefined) this.#remember({ ...overload, watermark, counted: overload.samples });
     this.#toldWatermark = watermark;
     this.#toldAtMs = this.#o.clock.monoMs();
     const message = { type: "batches", bytes, samples, watermark, synced } as const;
     this.#o.post(overload === undefined ? message : { ...message, overload }, [bytes.buffer]);
   }
 
+  #remember(posted: Undurable): void {
+    this.#undurable.push(posted);
+    if (this.#undurable.length <= MAX_UNDURABLE) return;
+    const [one, other] = this.#undurable.splice(0, 2) as [Undurable, Undurable];
+    this.#undurable.unshift({
+      ...joined(one, other),
+      watermark: other.watermark,
+      counted: one.counted + other.counted,
+    });
+  }
+
   #drop(samples: number, t0: number, t1: number): void {
     this.#dropped += samples;
-    const overload = this.#overload;
-    if (overload === undefined) {
-      this.#overload = { samples, t0, t1 };
-      return;
-    }
-    overload.samples += samples;
-    overload.t0 = Math.min(overload.t0, t0);
-    overload.t1 = Math.max(overload.t1, t1);
+    const lost = { samples, t0, t1 };
+    this.#overload = this.#overload === undefined ? lost : joined(this.#overload, lost);
   }
+}
+
+function joined(one: Overload, other: Overload): Overload {
+  return {
+    samples: one.samples + other.samples,
+    t0: Math.min(one.t0, other.t0),
+    t1: Math.max(one.t1, other.t1),
+  };
 }

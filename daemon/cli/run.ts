@@ -3,9 +3,11 @@ import { formatConfigError, loadSite } from "../../config/load.ts";
 import { clockIsTrusted } from "../clock-trust.ts";
 import { checkDrivers } from "../drivers.ts";
 import { Gateway } from "../gateway.ts";
+import { logFormatFor } from "../status/log-writer.ts";
+import { EXIT_CONFIG, EXIT_USAGE } from "./exit-codes.ts";
 
-const EXIT_CONFIG = 78;
-const EXIT_USAGE = 64;
+/** After an ordered stop nothing is left to do; a bus that does not let go of its handle must not hold the process. */
+const LET_GO_MS = 1000;
 
 export const usage = "busbar run --config FILE   run the gateway in the foreground; SIGTERM or Ctrl-C ends it in order";
 
@@ -25,9 +27,10 @@ export async function run(args: readonly string[]): Promise<number> {
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stop.abort());
   const gateway = new Gateway(loaded.site, {
     configFile: values.config,
-    logFormat: process.stderr.isTTY ? "text" : "json",
+    logFormat: logFormatFor(),
     synced: await clockIsTrusted(Date.now()),
   });
   await gateway.run(stop.signal);
+  setTimeout(() => process.exit(0), LET_GO_MS).unref();
   return 0;
 }

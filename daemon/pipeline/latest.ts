@@ -74,6 +74,15 @@ export class LatestValues {
     return batches;
   }
 
+  /** Whoever listens is new: every value that was ever read counts as changed. */
+  tellAll(): void {
+    for (const last of this.#last) {
+      if (last.tUs === 0 || last.changed) continue;
+      last.changed = true;
+      this.#changed.push(last);
+    }
+  }
+
   /** What changed since the last call, as parallel arrays with times in milliseconds. */
   takeChanged(): { numbers: number[]; values: Value[]; quality: Quality[]; times: number[] } {
     const taken = this.#changed;

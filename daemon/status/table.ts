@@ -33,8 +33,8 @@ const NONE: Span = { text: "-", tone: "dim" };
 const GAP = "  ";
 
 /** The first of these that an asset has is shown: OCPP measurands for chargers, COVESA VSS paths for vehicles. */
-const POWER = ["Power.Active.Import", "Vehicle.Powertrain.TractionBattery.CurrentPower"];
-const ENERGY = ["Energy.Active.Import.Register"];
+const POWER = ["Power.Active.Import", "Power.Apparent.Import", "Vehicle.Powertrain.TractionBattery.CurrentPower"];
+const ENERGY = ["Energy.Active.Import.Register", "Energy.Apparent.Import", "Energy.Active.Import.Session"];
 const SOC = ["SoC", "Vehicle.Powertrain.TractionBattery.StateOfCharge.Current"];
 const SPEED = ["Vehicle.Speed"];
 const STATUS = ["Status"];

@@ -14,9 +14,10 @@ export class StorageClock implements Clock, StoreClock {
     this.synced = synced;
   }
 
-  /** The field thread's present, in milliseconds since 1970, is about `watermarkMs`. */
+  /** The field thread's present, in milliseconds since 1970, is about `watermarkMs`; 0: it has told none yet. */
   follow(watermarkMs: number, synced: boolean): void {
     this.synced = synced;
+    if (watermarkMs === 0) return;
     const offsetMs = watermarkMs - Date.now();
     this.#offsetMs = Math.abs(offsetMs) > FOLLOW_MS ? offsetMs : 0;
   }

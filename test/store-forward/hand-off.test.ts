@@ -137,3 +137,71 @@ test("the end posts whatever waits, answered or not", () => {
   assert.equal(posted.flatMap(times).length + told, 6);
   assert.equal(posted.at(-1)?.watermark, 5);
 });
+
+test("a storage thread that dies: what it had not made durable is told as lost, and the way is free again", () => {
+  const { posted, handOff } = bench(2, TWO);
+  for (let tick = 0; tick < 4; tick++) {
+    handOff.add(batch(tick * 100, [1, tick]));
+    handOff.flush(tick * 100 + 50);
+    if (tick < 2) handOff.taken();
+  }
+  handOff.durable(150);
+  assert.equal(handOff.pending, 2);
+  assert.equal(handOff.lost(), 3);
+  handOff.add(batch(400, [1, 4]));
+  handOff.flush(450);
+  // 100 was on disk as well, but a watermark that is reached says so only of what came before it.
+  assert.deepEqual(posted.at(-1)?.overload, { samples: 3, t0: 100, t1: 300 });
+  assert.deepEqual(times(posted.at(-1)!), [400]);
+  assert.equal(handOff.pending, 1);
+});
+
+test("a thread that dies again takes nothing untold with it", () => {
+  const { posted, handOff } = bench(2, TWO);
+  handOff.add(batch(100, [1, 1]));
+  handOff.flush(150);
+  handOff.lost();
+  handOff.add(batch(200, [1, 2]));
+  handOff.flush(250);
+  assert.deepEqual(posted.at(-1)?.overload, { samples: 1, t0: 100, t1: 100 });
+  handOff.lost();
+  handOff.add(batch(300, [1, 3]));
+  handOff.flush(350);
+  assert.deepEqual(posted.at(-1)?.overload, { samples: 2, t0: 100, t1: 200 });
+  assert.equal(handOff.dropped, 2);
+});
+
+test("what waits behind a dead thread is handed to the next one", () => {
+  const { posted, handOff } = bench(1, TWO);
+  for (let ms = 0; ms < 4; ms++) {
+    handOff.add(batch(ms, [1, ms]));
+    handOff.flush(ms);
+  }
+  assert.deepEqual(posted.flatMap(times), [0]);
+  handOff.lost();
+  handOff.flush(4);
+  while (handOff.pending > 0) {
+    handOff.taken();
+    handOff.flush(5);
+    if (posted.flatMap(times).includes(3)) break;
+  }
+  assert.deepEqual(posted.flatMap(times), [0, 1, 2, 3]);
+  assert.deepEqual(
+    posted.flatMap(({ overload }) => overload ?? []),
+    [{ samples: 1, t0: 0, t1: 0 }],
+  );
+});
+
+test("a disk that refuses for days: what is not durable is remembered in bounded memory", () => {
+  const { posted, handOff } = bench(2, TWO);
+  for (let tick = 0; tick < 5000; tick++) {
+    handOff.add(batch(tick, [1, tick]));
+    handOff.flush(tick);
+    handOff.taken();
+  }
+  assert.ok(handOff.undurable <= 1000, `${handOff.undurable} entries`);
+  assert.equal(handOff.lost(), 5000);
+  handOff.add(batch(5000, [1, 1]));
+  handOff.flush(5000);
+  assert.deepEqual(posted.at(-1)?.overload, { samples: 5000, t0: 0, t1: 4999 });
+});

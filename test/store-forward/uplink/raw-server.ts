@@ -28,7 +28,7 @@ export interface RawOptions {
   readonly onConnect?: (connection: RawConnection) => void;
   /** After every SUBACK. */
   readonly onSubscribe?: (connection: RawConnection) => void;
-  /** CONNECT stays without an answer. */
+  /** Nothing that comes is read or answered. */
   readonly deaf?: boolean;
   /** The socket is closed on CONNECT of MQTT 5. */
   readonly hangUpOn5?: boolean;
@@ -134,6 +134,8 @@ export class RawServer {
     socket.on("error", () => {});
     if (this.#options.greeting !== undefined) socket.write(this.#options.greeting);
     socket.on("data", (chunk) => {
+      // Whoever talks to a deaf one may speak HTTP.
+      if (this.#options.deaf) return;
       for (const packet of connection.take(chunk)) this.#answer(connection, packet);
     });
   }
@@ -156,10 +158,9 @@ export class RawServer {
   }
 
   #connect(connection: RawConnection, body: Buffer): void {
-    const { connack, deaf, hangUpOn5, onConnect } = this.#options;
+    const { connack, hangUpOn5, onConnect } = this.#options;
     connection.level = body[6]!;
     connection.connect = Buffer.from(body);
-    if (deaf) return;
     if (hangUpOn5 && connection.level === 5) {
       connection.socket.destroy();
       return;
