@@ -5,12 +5,16 @@ import { age, el, reading } from "./page-dom.js";
 const HEADS = [
   ["Status", "Status"],
   ["Power.Active.Import", "Power"],
+  ["Power.Apparent.Import", "Apparent power"],
   ["Vehicle.Powertrain.TractionBattery.CurrentPower", "Battery power"],
   ["SoC", "State of charge"],
   ["Vehicle.Powertrain.TractionBattery.StateOfCharge.Current", "State of charge"],
   ["Energy.Active.Import.Register", "Energy"],
+  ["Energy.Apparent.Import", "Apparent energy"],
+  ["Energy.Active.Import.Session", "Session energy"],
   ["Vehicle.Speed", "Speed"],
 ];
+const MOST_HEADS = 4;
 const TONE = { stale: "warn", bad: "bad" };
 /** So many signals are shown without a tap, on a site with few assets. */
 const OPEN_UP_TO = 12;
@@ -18,7 +22,7 @@ const OPEN_UP_TO = 12;
 /** `roomy`: few enough assets to show their signals opened. */
 export function assetCard(id, asset, now, roomy) {
   const values = new Map(Object.entries(asset.values));
-  const heads = HEADS.filter(([name]) => values.has(name));
+  const heads = HEADS.filter(([name]) => values.has(name)).slice(0, MOST_HEADS);
   const rest = [...values].filter(([name]) => !heads.some(([head]) => head === name));
   const card = el(
     "section",

@@ -33,10 +33,10 @@ const SYSTEM: Readonly<Record<string, Fault>> = {
   SELF_SIGNED_CERT_IN_CHAIN: ["UPLINK_REFUSED", "the server's authority is not trusted", TRUST],
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: ["UPLINK_REFUSED", "the server's authority is not trusted", TRUST],
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: ["UPLINK_REFUSED", "the server's authority is not trusted", TRUST],
-  ERR_SSL_WRONG_VERSION_NUMBER: [
+  EPROTO: [
     "UPLINK_REFUSED",
-    "the port does not speak TLS",
-    "use mqtt:// or ws:// in uplink.url, or the server's TLS port",
+    "the TLS handshake failed",
+    "check that the port speaks TLS (else use mqtt:// or ws://), and whether it wants uplink.cert_file",
   ],
 };
 
@@ -116,7 +116,7 @@ export function linkError(url: string, cause: unknown): BusbarError {
   if (fault !== undefined) {
     return new BusbarError(fault[0], `uplink ${url}: ${fault[1]} (${code})`, { remedy: fault[2], cause });
   }
-  if (code !== undefined && /^ERR_(SSL|TLS)_|^EPROTO$|CERT/.test(code)) {
+  if (code !== undefined && /^ERR_(SSL|TLS)_|CERT/.test(code)) {
     const remedy = "check uplink.ca_file, uplink.cert_file and uplink.key_file against the server";
     return new BusbarError("UPLINK_REFUSED", `uplink ${url}: TLS failed (${code})`, { remedy, cause });
   }

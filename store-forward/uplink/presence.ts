@@ -45,6 +45,7 @@ export class Presence {
   readonly #o: PresenceOptions;
   #seen: SeenState | undefined;
   #up = false;
+  #leaving = false;
   #publishedMs = Number.NEGATIVE_INFINITY;
   #correctedMs = Number.NEGATIVE_INFINITY;
 
@@ -70,6 +71,8 @@ export class Presence {
   /** Resolves when the server has `offline`, or refused it. */
   leave(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
+    // Our own `offline` is echoed, too, and must stand.
+    this.#leaving = true;
     this.#o.sender.control(`${this.#o.prefix}/state`, this.#state("offline"), () => resolve());
     return promise;
   }
@@ -89,7 +92,7 @@ export class Presence {
   #correct(): void {
     const nowMs = this.#o.uplink.clock.monoMs();
     const wrong = this.#seen !== undefined && this.#seen !== "ours";
-    if (!this.#up || !wrong || nowMs - this.#correctedMs < CORRECT_EVERY_MS) return;
+    if (!this.#up || this.#leaving || !wrong || nowMs - this.#correctedMs < CORRECT_EVERY_MS) return;
     this.#correctedMs = nowMs;
     this.#online();
   }

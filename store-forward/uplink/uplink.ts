@@ -116,16 +116,21 @@ export class Uplink {
 
   /** One climb of the backoff: returns after a link that held. */
   async #untilHeld(signal: AbortSignal): Promise<void> {
-    const { random } = this.#o;
-    const { backoffFirstMs: firstMs, backoffMaxMs: maxMs } = this.#timing;
-    for (const delayMs of backoff({ firstMs, maxMs, ...(random === undefined ? {} : { random }) })) {
+    for (const nextMs of this.#delays()) {
       const { error, held } = await this.#connectOnce(signal);
       if (signal.aborted) return;
       this.#lost(error);
+      const delayMs = held ? this.#delays().next().value : nextMs;
       const waitMs = this.#state === "refused" ? delayMs * REFUSED_FACTOR : delayMs;
       await sleep(waitMs, undefined, { signal }).catch(() => {});
       if (held || signal.aborted) return;
     }
+  }
+
+  #delays(): ReturnType<typeof backoff> {
+    const { random } = this.#o;
+    const { backoffFirstMs: firstMs, backoffMaxMs: maxMs } = this.#timing;
+    return backoff({ firstMs, maxMs, ...(random === undefined ? {} : { random }) });
   }
 
   async #connectOnce(signal: AbortSignal): Promise<{ error: BusbarError; held: boolean }> {

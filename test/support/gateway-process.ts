@@ -21,12 +21,15 @@ export interface GatewayUnderTest {
   readonly fastPathTo?: readonly string[];
   /** Where simulated CAN buses are. */
   readonly simDir?: string;
+  /** Ports of its own broker and page; default: two that are free. */
+  readonly local?: { readonly mqttPort: number; readonly httpPort: number };
+  readonly nodeArgs?: readonly string[];
 }
 
 export class GatewayProcess {
   readonly #options: GatewayUnderTest;
   readonly configFile: string;
-  /** For each boot: from its start to the last `durable_until` that it told. */
+  /** For each boot: from its start to the last `durable_until` that it told, or to the signal of an ordered stop. */
   readonly intervals: Interval[] = [];
   page = "";
   localMqtt = "";
@@ -43,7 +46,7 @@ export class GatewayProcess {
   async start(): Promise<void> {
     await this.#configure();
     const from = Date.now();
-    const child = spawn(process.execPath, [MAIN, "run", "--config", this.configFile], {
+    const child = spawn(process.execPath, [...(this.#options.nodeArgs ?? []), MAIN, "run", "--config", this.configFile], {
       stdio: ["ignore", "inherit", "pipe"],
       env: { ...process.env, BUSBAR_SIM_DIR: this.#options.simDir ?? this.#options.dir },
     });
@@ -79,9 +82,13 @@ export class GatewayProcess {
     const child = this.#child;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null;
     const exited = once(child, "exit");
+    this.#watcher?.end(true);
+    const last = this.intervals.length - 1;
+    const { from } = this.intervals[last] as Interval;
+    // An ordered stop loses nothing that was served before it.
+    if (signal !== "SIGKILL") this.intervals[last] = { from, until: Date.now() };
     child.kill(signal);
     const [code] = (await exited) as [number | null];
-    this.#watcher?.end(true);
     return code;
   }
 
@@ -92,7 +99,7 @@ export class GatewayProcess {
 
   async #configure(): Promise<void> {
     const { dir, sources, uplink, store, fastPathTo } = this.#options;
-    const [mqttPort, httpPort] = [await freePort(), await freePort()];
+    const { mqttPort, httpPort } = this.#options.local ?? { mqttPort: await freePort(), httpPort: await freePort() };
     this.page = `http://127.0.0.1:${httpPort}`;
     this.localMqtt = `mqtt://127.0.0.1:${mqttPort}`;
     const site = {
@@ -118,7 +125,7 @@ export class GatewayProcess {
     client.on("message", (_topic, payload) => {
       const { durable_until: durableUntil } = JSON.parse(payload.toString()) as { durable_until: number };
       const known = this.intervals[boot] as Interval;
-      this.intervals[boot] = { from, until: Math.max(known.until, durableUntil) };
+      if (!client.disconnecting) this.intervals[boot] = { from, until: Math.max(known.until, durableUntil) };
     });
   }
 }

@@ -24,10 +24,17 @@ export interface Trial extends AsyncDisposable {
   conclude(): Promise<Verdict>;
 }
 
-const CAN_ASSETS = ["van-7"];
+export interface TrialOptions extends Partial<Omit<GatewayUnderTest, "sources">> {
+  /** Beside those of the depot. */
+  readonly moreSources?: (dir: string) => readonly unknown[];
+  /** Ledgers of simulators beside the depot's, asked for at the end. */
+  readonly moreLedgers?: () => string;
+}
+
+const CAN_ASSETS = ["van-7", "van-9"];
 const OWN_ASSETS = ["gateway"];
 
-export async function startTrial(cloud: string, overrides: Partial<GatewayUnderTest> = {}): Promise<Trial> {
+export async function startTrial(cloud: string, overrides: TrialOptions = {}): Promise<Trial> {
   const { start, protocol } = CLOUDS[cloud]!;
   await using opened = new AsyncDisposableStack();
   const dir = mkdtempSync(join(tmpdir(), "busbar-trial-"));
@@ -35,7 +42,9 @@ export async function startTrial(cloud: string, overrides: Partial<GatewayUnderT
   const broker = opened.use(await start());
   const sim = opened.use(await SimProcess.start(dir));
   const uplink = { url: broker.url, protocol, ...overrides.uplink };
-  const gateway = opened.use(new GatewayProcess({ dir, sources: sim.sources, ...overrides, uplink }));
+  const { moreSources = () => [], moreLedgers = () => "", ...rest } = overrides;
+  const sources = [...sim.sources, ...moreSources(dir)];
+  const gateway = opened.use(new GatewayProcess({ dir, sources, ...rest, uplink }));
   await gateway.start();
   const all = opened.move();
   return {
@@ -50,7 +59,7 @@ export async function startTrial(cloud: string, overrides: Partial<GatewayUnderT
       await sim[Symbol.asyncDispose]();
       await quiet(broker);
       return judge({
-        ledger: sim.ledger(),
+        ledger: sim.ledger() + moreLedgers(),
         received: broker.arrivals(),
         intervals: gateway.intervals,
         canAssets: CAN_ASSETS,

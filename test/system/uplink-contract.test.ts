@@ -219,3 +219,18 @@ test("large records over a slow link make progress instead of stalling for ever"
   await rig.until("all is acknowledged", () => queue.waiting() === 0, 30_000);
   assert.equal(rig.uplink.status().conn, 1, "no stall on the way");
 });
+
+test("records flow within two seconds of the broker's return, with the times of the real thing", async () => {
+  await using broker = await startCloudProcess();
+  const timing = { backoffFirstMs: 250, backoffMaxMs: 1500, heldMs: 10_000 };
+  await using rig = new Rig({ url: broker.url, uplink: { timing, random: Math.random } });
+  await rig.up();
+  await broker.kill();
+  const lostMs = performance.now();
+  rig.queue.seal("t");
+  // By then the backoff has reached its longest wait.
+  await soon("the outage has lasted", () => performance.now() - lostMs > 4500, 5000);
+  assert.equal(rig.uplink.status().state, "down");
+  await broker.start();
+  await rig.until("the record is acknowledged", () => rig.queue.waiting() === 0, 2000);
+});

@@ -66,7 +66,7 @@ describe("mqtts", { skip: NO_OPENSSL }, () => {
   const cases = [
     ["good", {}, /certificate is self-signed \(DEPTH_ZERO_SELF_SIGNED_CERT\); set uplink.ca_file/],
     ["other-host", { ca_file: "other-host.pem" }, /names another host \(ERR_TLS_CERT_ALTNAME_INVALID\); use the name/],
-    ["good", { ca_file: "good.key" }, /./],
+    ["good", { ca_file: "good.key" }, /self-signed/],
   ] as const;
   for (const [name, files, error] of cases) {
     test(`${name} with ${JSON.stringify(files)}: ${error.source.slice(0, 50)}`, async (t) => {
@@ -84,6 +84,9 @@ describe("mqtts", { skip: NO_OPENSSL }, () => {
     await using server = await RawServer.start({ greeting: Buffer.from("hello there, no TLS here"), deaf: true });
     await using rig = new Rig({ url: server.url.replace("mqtt:", "mqtts:") });
     await rig.until("refused", () => rig.uplink.status().state === "refused");
-    assert.match(rig.uplink.status().error ?? "", /does not speak TLS .*; use mqtt:\/\//);
+    assert.match(
+      rig.uplink.status().error ?? "",
+      /the TLS handshake failed \(EPROTO\); check that the port speaks TLS/,
+    );
   });
 });

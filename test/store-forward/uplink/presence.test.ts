@@ -75,7 +75,13 @@ test("a foreign offline on our topic is answered with online, once a second at m
 });
 
 test("an orderly stop says offline, waits for its acknowledgement and sends DISCONNECT", async () => {
-  await using server = await RawServer.start();
+  await using server = await RawServer.start({
+    // As a broker does: what is published on `state` comes back before its acknowledgement, offline included.
+    onPublish: (publish, connection) => {
+      if (publish.topic.endsWith("/state")) connection.publish(publish.topic, publish.payload.toString());
+      return answerPublish(publish);
+    },
+  });
   const rig = new Rig({ url: server.url });
   await rig.up();
   await rig.stop();
