@@ -1,5 +1,6 @@
 /** What can go wrong with a link, in words: what it was and what to do. Pure tables; nothing here does I/O. */
 import { BusbarError, type ErrorCode, messageOf, systemCode } from "../../core/errors.ts";
+import type { UplinkStatus } from "../protocol.ts";
 
 type Fault = readonly [code: ErrorCode, what: string, remedy: string];
 
@@ -138,4 +139,10 @@ export function httpAnswer(url: string): BusbarError {
   return new BusbarError("UPLINK_REFUSED", `uplink ${url}: a web server answered`, {
     remedy: "check the port in uplink.url, and whether the network wants a log-in page (captive portal) or a proxy",
   });
+}
+
+/** How the uplink stands after a link ended that way. */
+export function stateAfter({ code }: BusbarError): UplinkStatus["state"] {
+  if (code === "UPLINK_STALLED") return "stalled";
+  return code === "UPLINK_UNREACHABLE" || code === "UPLINK_LOST" ? "down" : "refused";
 }

@@ -75,14 +75,17 @@ export class Lane {
     if (this.#refused) this.#probe = record;
   }
 
-  /** The server has it. What is known of its flight, or undefined when it was not in flight any more. */
+  /**
+   * The server has it. What is known of its flight, or undefined when it was not in flight any more. Throws what the
+   * queue throws; then it stays in flight, and goes again with the next link.
+   */
   acked(record: SealedRecord): InFlight | undefined {
     const flight = this.#inFlight.get(record);
     if (flight === undefined) return undefined;
+    this.#queue.ack(this.stream, record);
     this.#inFlight.delete(record);
     // Others that were under way together with the refused one say nothing about it.
     if (record === this.#probe) this.#recovered();
-    this.#queue.ack(this.stream, record);
     return flight;
   }
 

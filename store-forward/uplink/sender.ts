@@ -160,13 +160,19 @@ export class Sender {
     return true;
   }
 
+  /** Runs inside mqtt.js, which must not meet exceptions: what the queue throws leaves the record in flight. */
   #answered(lane: Lane, record: SealedRecord, bytes: number, reasonCode: number): void {
     if (this.#stopped) return;
     this.schedule();
-    if (reasonCode >= 0x80) {
-      this.#refused(lane, record, bytes, reasonCode);
-      return;
+    try {
+      if (reasonCode >= 0x80) this.#refused(lane, record, bytes, reasonCode);
+      else this.#taken(lane, record, bytes);
+    } catch (error) {
+      this.#o.hooks.onQueueError(error);
     }
+  }
+
+  #taken(lane: Lane, record: SealedRecord, bytes: number): void {
     const flight = lane.acked(record);
     if (flight === undefined) return;
     this.#o.budget.acked(bytes, this.#o.hooks.monoMs() - flight.sentMs);

@@ -8,7 +8,7 @@ import { isPoison, reasonText, refused } from "./faults.ts";
 import type { FlightBudget } from "./flight-budget.ts";
 import { Lane } from "./lane.ts";
 import { NowTopics } from "./now.ts";
-import type { UplinkOptions, UplinkTiming } from "./options.ts";
+import type { Rejection, UplinkOptions, UplinkTiming } from "./options.ts";
 import { type Incarnation, Presence } from "./presence.ts";
 import { Sender } from "./sender.ts";
 
@@ -209,7 +209,7 @@ export class Session {
     const { what, remedy } = reasonText(reasonCode);
     const text = `stream ${stream} record ${epoch}/${seq}: ${what}`;
     const rejection = { stream, at: { epoch, seq }, reasonCode, text };
-    if (isPoison(reasonCode) && uplink.onRejected?.(rejection) === true) return "gone";
+    if (isPoison(reasonCode) && giveUp(uplink, rejection)) return "gone";
     this.#refusal = `uplink ${uplink.config.url}: ${text}; ${remedy}`;
     return "held";
   }
@@ -240,6 +240,16 @@ export class Session {
 export function backlogStands(lanes: readonly Lane[], { clock, config }: UplinkOptions): boolean {
   const times = lanes.map((lane) => lane.oldestSealedMs()).filter((time) => time !== undefined);
   return times.length > 0 && clock.wallUs() / 1000 - Math.min(...times) > 3 * config.publish_interval;
+}
+
+/** Hands a record to the dead letters; false when it stays in the queue. */
+export function giveUp({ onRejected, log }: UplinkOptions, rejection: Rejection): boolean {
+  try {
+    return onRejected?.(rejection) === true;
+  } catch (error) {
+    log.error("a rejected record could not be set aside", { record: rejection.text, reason: messageOf(error) });
+    return false;
+  }
 }
 
 function qosOf(stream: string, { uplink, link }: SessionOptions): 1 | 2 {

@@ -8,13 +8,13 @@ import type { UplinkStatus } from "../protocol.ts";
 import type { SealedRecord } from "../queue.ts";
 import { type DialFailure, dial, type Link, type LinkEnd, type Protocol } from "./connection.ts";
 import { readCredentials } from "./credentials.ts";
-import { linkError } from "./faults.ts";
+import { linkError, stateAfter } from "./faults.ts";
 import { FlightBudget } from "./flight-budget.ts";
 import { Lane } from "./lane.ts";
 import { News } from "./news.ts";
 import { DEFAULT_TIMING, type UplinkOptions, type UplinkTiming } from "./options.ts";
 import { statePayload } from "./presence.ts";
-import { backlogStands, Session } from "./session.ts";
+import { backlogStands, giveUp, Session } from "./session.ts";
 import { Suspect } from "./suspect.ts";
 
 /** A server that says no is asked less often: somebody must change something first. */
@@ -220,14 +220,18 @@ export class Uplink {
     if (record === undefined || !this.#suspect.closedOn(record)) return;
     const { stream, epoch, seq } = record;
     const text = `stream ${stream} record ${epoch}/${seq}: five connections were closed on it`;
-    const gone = this.#o.onRejected?.({ stream, at: { epoch, seq }, reasonCode: undefined, text }) === true;
-    if (gone) this.#suspect.clear();
+    const rejection = { stream, at: { epoch, seq }, reasonCode: undefined, text };
+    if (giveUp(this.#o, rejection)) this.#suspect.clear();
     else this.#warn("suspect", `${text}; read the server's log`);
   }
 
   /** Assets whose `now` topics an earlier process may have left on the server. */
   #assets(): readonly string[] {
-    return [...(this.#o.latestValues?.() ?? [])].map(({ asset }) => asset);
+    try {
+      return [...(this.#o.latestValues?.() ?? [])].map(({ asset }) => asset);
+    } catch {
+      return [];
+    }
   }
 
   #up(): void {
@@ -287,9 +291,4 @@ export class Uplink {
       return undefined;
     }
   }
-}
-
-function stateAfter({ code }: BusbarError): UplinkStatus["state"] {
-  if (code === "UPLINK_STALLED") return "stalled";
-  return code === "UPLINK_UNREACHABLE" || code === "UPLINK_LOST" ? "down" : "refused";
 }

@@ -42,14 +42,18 @@ export class GatewayProcess {
     this.configFile = join(options.dir, "busbar.yaml");
   }
 
-  /** Starts it and waits until its status page answers. */
-  async start(): Promise<void> {
+  /** Starts it and waits until its status page answers, for `pageMs` at most. */
+  async start(pageMs = 15_000): Promise<void> {
     await this.#configure();
     const from = Date.now();
-    const child = spawn(process.execPath, [...(this.#options.nodeArgs ?? []), MAIN, "run", "--config", this.configFile], {
-      stdio: ["ignore", "inherit", "pipe"],
-      env: { ...process.env, BUSBAR_SIM_DIR: this.#options.simDir ?? this.#options.dir },
-    });
+    const child = spawn(
+      process.execPath,
+      [...(this.#options.nodeArgs ?? []), MAIN, "run", "--config", this.configFile],
+      {
+        stdio: ["ignore", "inherit", "pipe"],
+        env: { ...process.env, BUSBAR_SIM_DIR: this.#options.simDir ?? this.#options.dir },
+      },
+    );
     this.#child = child;
     const log = createWriteStream(join(this.#options.dir, "gateway.log"), { flags: "a" });
     child.stderr?.on("data", (chunk: Buffer) => {
@@ -57,7 +61,7 @@ export class GatewayProcess {
       log.write(chunk);
     });
     this.#watch(from);
-    await until("the status page answers", async () => (await this.snapshot()) !== undefined, 15_000);
+    await until("the status page answers", async () => (await this.snapshot()) !== undefined, pageMs);
   }
 
   async snapshot(): Promise<Snapshot | undefined> {

@@ -25,8 +25,8 @@ export interface SignalCase {
 }
 
 /** A reply's last byte is written before it is read; both clocks are cut to milliseconds, and processes get preempted. */
-const EARLY_MS = 5;
-const LATE_MS = 500;
+export const EARLY_MS = 5;
+export const LATE_MS = 500;
 /** Simulated frames carry their own stamp. */
 const CAN_TOLERANCE_MS = 5;
 /** The collection rule of CAN signals (DESIGN §4), and what jitter may add. */

@@ -3,7 +3,7 @@
  * missing, nothing doubled, nothing invented. Every fault test ends with it.
  */
 import { type BusbarRecord, type Gap, parseRecord, plainRecord, type Stream } from "../../core/record.ts";
-import { checkCan, checkModbus, type LedgerSample, type ReceivedSample } from "./oracle-samples.ts";
+import { checkCan, checkModbus, EARLY_MS, LATE_MS, type LedgerSample, type ReceivedSample } from "./oracle-samples.ts";
 
 /** A publish as the subscriber saw it. */
 export interface Received {
@@ -49,7 +49,10 @@ export function judge(input: OracleInput): Verdict {
   const own = new Set(input.ownAssets);
   const samples = records.flatMap((record) => (own.has(record.asset ?? "") ? [] : samplesOf(record)));
   const ledger = parseLedger(input.ledger);
-  const covered = (at: LedgerSample): boolean => gaps.some((gap) => at.ts >= gap.t0 && at.ts <= gap.t1);
+  // A gap tells the times of the samples that were lost, which are those of the replies' arrival.
+  const covered = ({ ts }: LedgerSample): boolean => {
+    return gaps.some((gap) => ts >= gap.t0 - LATE_MS && ts <= gap.t1 + EARLY_MS);
+  };
   const can = new Set(input.canAssets);
   const bySignal = groupBySignal(ledger, samples);
   for (const [key, { served, arrived }] of bySignal) {

@@ -108,7 +108,7 @@ test("a server that hangs up on MQTT 5 is asked in 3.1.1 at once, and in 5 again
   await rig.up();
   assert.equal(rig.uplink.status().protocol, "3.1.1");
   server.connections[1]!.socket.destroy();
-  await soon("dialled again", () => server.connections.length >= 4);
+  await soon("dialled again", () => (server.connections[3]?.level ?? 0) > 0);
   assert.deepEqual(
     server.connections.slice(0, 4).map(({ level }) => level),
     [5, 4, 5, 4],
@@ -136,10 +136,14 @@ test("CONNECT names the gateway, a clean start and the last will", async () => {
   );
 });
 
+// Packets cut short, without an identifier where one is due, with identifier 0, or for nobody.
+const BROKEN = ["6201 05", "6200", "6202 0000", "4001 01", "5000", "7001 07", "3401 00", "3403 000000", "9000", "b000"];
+
 test("garbage after CONNACK, in both versions, never ends the process and is told", async () => {
-  let seed = 1;
+  let seed = 0;
   const garbage = (): Buffer => {
-    seed++;
+    const broken = BROKEN[seed++ % 20];
+    if (broken !== undefined) return Buffer.from(broken.replace(" ", ""), "hex");
     const bytes = randomBytes(1 + (seed % 40));
     // Half of it begins as a packet that a server may send, with a length that fits.
     if (seed % 2 === 0 && bytes.length > 2) {
@@ -154,7 +158,7 @@ test("garbage after CONNACK, in both versions, never ends the process and is tol
     const timing = { backoffFirstMs: 1, backoffMaxMs: 1, connectTimeoutMs: 500 };
     await using rig = new Rig({ url: server.url, config: { protocol }, uplink: { timing } });
     rig.queue.seal("t");
-    await soon("many links", () => server.connections.length > before + 60);
+    await soon("many links", () => server.connections.length > before + 40);
     assert.equal(rig.queue.waiting(), 1, "no garbage acknowledges a record");
   }
 });

@@ -168,19 +168,21 @@ test("PUBREC alone acknowledges nothing; PUBCOMP does", async () => {
 test("a server that never acknowledges is stalled: the link is replaced, nothing leaves the queue", async () => {
   await using server = await RawServer.start({ onPublish: holdRecords });
   const queue = filled({ t: 3 });
-  await using rig = new Rig({ url: server.url, uplink: { queue, timing: { stallMs: 60 } } });
+  await using rig = new Rig({ url: server.url, uplink: { queue, timing: { stallMs: 25 } } });
   await soon("three links", () => server.connections.length >= 3);
   assert.equal(queue.ackOrder.length, 0);
   assert.deepEqual(keys(server).slice(0, 6), ["t1", "t2", "t3", "t1", "t2", "t3"]);
   await rig.until("stalled", () => rig.uplink.status().state === "stalled");
-  assert.match(rig.uplink.status().error ?? "", /no acknowledgement in 60 ms/);
+  assert.match(rig.uplink.status().error ?? "", /no acknowledgement in 25 ms/);
 });
 
 test("a refusal holds its stream, names reason and remedy, and the others go on", async () => {
   let quota = 3;
+  const triesMs: number[] = [];
   await using server = await RawServer.start({
     onPublish: (publish, connection) => {
       const refuse = isRecord(publish) && keyOf(publish) === "t2" && quota-- > 0;
+      if (isRecord(publish) && keyOf(publish) === "t2") triesMs.push(performance.now());
       return refuse ? answerPublish(publish, connection, 0x97) : answerPublish(publish);
     },
   });
@@ -200,7 +202,9 @@ test("a refusal holds its stream, names reason and remedy, and the others go on"
   await rig.until("all pass", () => queue.waiting() === 0);
   assert.equal(rejected.length, 0, "a quota is no reason to give a record up");
   assert.equal(rig.uplink.status().state, "up");
-  assert.equal(keys(server).filter((key) => key === "t2").length, 4);
+  const waitsMs = triesMs.slice(1).map((time, at) => time - triesMs[at]!);
+  assert.equal(waitsMs.length, 3);
+  for (const [at, least] of [10, 20, 40].entries()) assert.ok(waitsMs[at]! >= least - 2, `waits ${waitsMs.join()} ms`);
   assert.equal(rig.uplink.status().conn, 1);
 });
 
@@ -260,7 +264,8 @@ test("five connections closed on the same record convict it, and no other", asyn
     queue.reject(rejection.stream, rejection.at);
     return true;
   };
-  await using rig = new Rig({ url: server.url, uplink: { queue, onRejected } });
+  const timing = { backoffFirstMs: 1, backoffMaxMs: 1 };
+  await using rig = new Rig({ url: server.url, uplink: { queue, onRejected, timing } });
   await rig.until("the rest passes", () => queue.waiting() === 0);
   assert.deepEqual(
     seen.map(({ stream, at, reasonCode }) => [stream, at.seq, reasonCode]),
