@@ -106,7 +106,9 @@ class StorageThread {
     await this.#uplink.drained(AbortSignal.timeout(drainMs));
     this.#stopUplink.abort();
     await this.#running.catch((error: unknown) => this.survive(error));
-    this.#outbox.commit({ final: true });
+    if (!this.#outbox.commit({ final: true })) {
+      this.#log.error("stopped while the outbox could not be written: what was in memory is lost");
+    }
     this.#report();
     this.#outbox.close();
     clearInterval(this.#reports);

@@ -6,6 +6,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { watchOthers } from "../support/cpu.ts";
 import { type Running, startNode } from "../support/process.ts";
 import { writeResults } from "../support/results.ts";
 import type { Sent } from "./bus.ts";
@@ -67,7 +68,7 @@ async function measureAll(plan: Plan, all: readonly Variant[], dir: string, note
         // Whoever comes first in a round finds another machine than whoever comes last: they take turns.
         for (let i = 0; i < all.length; i++) {
           const variant = all[(i + round) % all.length] as Variant;
-          const place = { dir: join(dir, `${rate}-${round}-${i}`), port, uplinkPort };
+          const place = { dir: join(dir, `${rate}-${round}-${i}`), port, uplinkPort, broker: broker?.broker };
           const one = await measure({ variant, rate, round, plan, place, receiver });
           process.stdout.write(`${rate}/s round ${round + 1}: ${variant.name}, ${one.latenciesUs.length} received\n`);
           measured.push(one);
@@ -86,7 +87,7 @@ interface One {
   readonly rate: number;
   readonly round: number;
   readonly plan: Plan;
-  readonly place: Run;
+  readonly place: Run & { readonly broker: Running | undefined };
   readonly receiver: Running;
 }
 
@@ -102,23 +103,25 @@ async function measure({ variant, rate, round, plan, place, receiver }: One): Pr
         cause: error,
       });
     });
+    const others = watchOthers(
+      [bus, tested, receiver, ...(place.broker === undefined ? [] : [place.broker])].map(pidOf),
+    );
     bus.child.send("go");
     const sent = await bus.message<Sent>(plan.warmupMs + plan.measureMs + START_TIMEOUT_MS);
+    const othersCores = others();
     await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
     receiver.child.send({ fromUs: sent.fromUs, toUs: sent.toUs });
     const latenciesUs = await receiver.message<Float64Array>(START_TIMEOUT_MS);
     await tested.stop();
     const slowFsyncs = variant.slowFsyncs?.(place);
-    return {
-      variant: variant.name,
-      rate,
-      round,
-      sent,
-      latenciesUs,
-      ...(slowFsyncs === undefined ? {} : { slowFsyncs }),
-    };
+    const measured = { variant: variant.name, rate, round, sent, latenciesUs, othersCores };
+    return slowFsyncs === undefined ? measured : { ...measured, slowFsyncs };
   } finally {
     await tested.stop("SIGKILL");
     await bus.stop("SIGKILL");
   }
+}
+
+function pidOf({ child }: Running): number | undefined {
+  return child.pid;
 }

@@ -7,6 +7,9 @@ import { C, GATEWAY, NODE, SLOW_FSYNC_MS } from "./variants.ts";
 /** DESIGN §7: p99.9 from driver to receiver, with full bus load, storage and drain running. */
 const LIMIT_P999_US = 10_000;
 
+/** A tenth of a core: beyond that, the tail is that of the machine as much as of what is measured. */
+const QUIET_CORES = 0.1;
+
 /** One variant in one round. */
 export interface Measured {
   readonly variant: string;
@@ -14,6 +17,8 @@ export interface Measured {
   readonly round: number;
   readonly sent: Sent;
   readonly latenciesUs: Float64Array;
+  /** Cores that other processes of the machine kept busy meanwhile. */
+  readonly othersCores: number;
   readonly slowFsyncs?: number;
 }
 
@@ -28,7 +33,8 @@ export function report(measured: readonly Measured[], { rounds, measureMs, rates
   const parts = [
     "### Latency from the bus to a receiver of the fast path",
     `${rounds} interleaved rounds of ${measureMs / 1000} s for each rate; every frame is profiled and makes one datagram. ` +
-      `Ratios compare with the bare forwarder of the same round: the median of the rounds. Times in milliseconds.`,
+      `Ratios compare with the bare forwarder of the same round: the median of the rounds. Times in milliseconds. ` +
+      "`others`: cores that processes which have no part in this kept busy meanwhile, the median of the rounds.",
     ...rates.map((rate) => table(measured, rate)),
     [...verdicts(measured), ...notes.map((note) => `- ${note}.`)].join("\n"),
   ];
@@ -44,9 +50,10 @@ function table(measured: readonly Measured[], rate: number): string {
     const all = spreadOf(together(rounds));
     const ratios = [ratio(ofRate, name, C, "p50"), ratio(ofRate, name, NODE, "p50"), ratio(ofRate, name, NODE, "p99")];
     const times = [all.p50, all.p99, all.p999, all.max].map((us) => (us / 1000).toFixed(2));
-    return [name, String(frames), String(frames - all.count), ...times, ...ratios];
+    const others = median(rounds.map((one) => one.othersCores)).toFixed(2);
+    return [name, String(frames), String(frames - all.count), ...times, ...ratios, others];
   });
-  const head = ["", "frames", "lost", "p50", "p99", "p99.9", "max", "p50 ÷ C", "p50 ÷ Node", "p99 ÷ Node"];
+  const head = ["", "frames", "lost", "p50", "p99", "p99.9", "max", "p50 ÷ C", "p50 ÷ Node", "p99 ÷ Node", "others"];
   return `#### ${rate} frames/s\n\n${markdownTable(head, rows)}`;
 }
 
@@ -67,6 +74,13 @@ function verdicts(measured: readonly Measured[]): string[] {
   }
   const blocked = measured.reduce((sum, { sent }) => sum + sent.blocked, 0);
   if (blocked > 0) lines.push(`- ${blocked} frames waited for a reader whose socket was full.`);
+  const others = median(measured.map((one) => one.othersCores));
+  if (others > QUIET_CORES) {
+    lines.push(
+      `- The machine was not quiet: other processes kept ${others.toFixed(2)} cores busy. Medians bear that; p99.9 and ` +
+        "max are then those of the scheduler too, as the bare forwarders' show.",
+    );
+  }
   return lines;
 }
 

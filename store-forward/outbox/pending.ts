@@ -69,7 +69,7 @@ export class Pending {
       return;
     }
     this.#bytes += bytes.length;
-    while (this.#bytes > MAX_BYTES) this.#dropOldest();
+    while (this.#bytes > MAX_BYTES && this.#batches.length > 1) this.#dropOldest();
   }
 
   takeCritical(record: PendingCritical): void {
@@ -102,7 +102,7 @@ export class Pending {
   #dropOldest(): void {
     const oldest = this.#batches.shift();
     if (oldest === undefined) return;
-
+    this.#bytes -= oldest.bytes.length;
     this.#overload = merge(this.#overload, oldest);
   }
 }

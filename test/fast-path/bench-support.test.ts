@@ -43,7 +43,7 @@ describe("benchmark figures", () => {
   it("tell loss, the limit and the ratios of a round", () => {
     const sent = { fromUs: 0, toUs: 1, frames: 3, blocked: 0 };
     const one = (variant: string, latencies: number[], round = 0) => {
-      return { variant, rate: 1000, round, sent, latenciesUs: Float64Array.from(latencies) };
+      return { variant, rate: 1000, round, sent, latenciesUs: Float64Array.from(latencies), othersCores: 0.25 };
     };
     const measured = [
       one("busbar", [200, 400, 12_000]),
@@ -56,8 +56,11 @@ describe("benchmark figures", () => {
       ?.split("|")
       .slice(1, -1)
       .map((cell) => cell.trim());
-    assert.deepEqual(cells, ["busbar", "3", "0", "0.40", "12.00", "12.00", "12.00", "4.00", "2.00", "60.00"]);
+    assert.deepEqual(cells, ["busbar", "3", "0", "0.40", "12.00", "12.00", "12.00", "4.00", "2.00", "60.00", "0.25"]);
     assert.match(text, /\| bare Node forwarder +\| +3 \| +1 \|/);
-    assert.match(text, /- busbar: worst p99\.9 of any round 12\.00 ms, limit 10 ms: NOT held\.\n- a note\./);
+    assert.match(
+      text,
+      /- busbar: worst p99\.9 of any round 12\.00 ms, limit 10 ms: NOT held\.\n- The machine was not quiet: .* 0\.25 cores .*\n- a note\./,
+    );
   });
 });

@@ -149,6 +149,19 @@ test("a row that rotted: its records never leave, a gap takes their place, the r
   assert.deepEqual(outbox.status().streams.t, { next: 12, acked: 11 });
 });
 
+test("a birth that rotted: records that would come out otherwise than they were sealed never leave", (t) => {
+  const made = filled(t);
+  const change = "UPDATE birth SET payload = CAST(replace(payload, 'Active.Import', 'Active.Export') AS BLOB)";
+  new Sqlite(made.path).exec(change).close();
+  const outbox = made.open();
+  assert.deepEqual(all(outbox, "t"), []);
+  outbox.commit();
+  assert.deepEqual(
+    parsed(outbox, "c").map(({ gap }) => [gap?.from, gap?.reason]),
+    [[undefined, undefined], ...Array.from({ length: 8 }, (_, i) => [i + 4, "corrupt"])],
+  );
+});
+
 test("an unsealed row that rotted: dropped under a gap, its neighbours are sealed", (t) => {
   const { open, path } = bench(t);
   const first = open();

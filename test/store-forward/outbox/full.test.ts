@@ -116,7 +116,7 @@ test("memory is bounded while nothing can be written: the oldest goes, counted a
   }
   assert.equal(outbox.commit(), false);
   const { drops } = outbox.status();
-  assert.ok(drops.overload > 0 && drops.overload < samples);
+  assert.ok(drops.overload > 0 && drops.overload < samples / 2, "no more than must go");
   rmSync(folder);
   clock.pass(3000);
   outbox.commit({ final: true });
