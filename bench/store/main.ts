@@ -1,0 +1,100 @@
+/**
+ * What storing and forwarding costs: commit, seal and drain beside raw better-sqlite3, JSON.stringify and a bare mqtt.js
+ * loop, and the whole gateway beside a script that does its job naively.
+ */
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { watchOthers } from "../support/cpu.ts";
+import { writeResults } from "../support/results.ts";
+import { type Broker, openBroker } from "./broker.ts";
+import { measureCommit } from "./commit.ts";
+import { measureDrain } from "./drain.ts";
+import { reportCommit, reportDrain, reportSeal, reportWhole } from "./report.ts";
+import { measureSeal } from "./seal.ts";
+import { measureWhole } from "./whole.ts";
+
+const PARTS = ["commit", "seal", "drain", "whole"] as const;
+type Part = (typeof PARTS)[number];
+
+const OPTIONS = {
+  only: { type: "string", default: PARTS.join() },
+  rounds: { type: "string", default: "3" },
+  slices: { type: "string", default: "50" },
+  records: { type: "string", default: "20000" },
+  seconds: { type: "string", default: "30" },
+  warmup: { type: "string", default: "10" },
+  dir: { type: "string", default: fileURLToPath(new URL("../../.busbar", import.meta.url)) },
+  "no-write": { type: "boolean", default: false },
+} as const;
+
+interface Plan {
+  readonly dir: string;
+  readonly rounds: number;
+  readonly slices: number;
+  readonly records: number;
+  readonly seconds: number;
+  readonly warmUpS: number;
+}
+
+const SEAL_WINDOWS = 40;
+const OTHERS_MS = 2000;
+
+/** Measures, prints, and writes the section `store` of bench/RESULTS.md when all parts were measured. */
+export async function run(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({ args: [...args], options: OPTIONS });
+  const chosen = PARTS.filter((part) => values.only.split(",").includes(part));
+  mkdirSync(values.dir, { recursive: true });
+  // Not where temporary files are: that may be memory, and the figures are about a disk.
+  const dir = mkdtempSync(join(values.dir, "bench-"));
+  const [rounds, slices, records] = [values.rounds, values.slices, values.records].map(Number) as [
+    number,
+    number,
+    number,
+  ];
+  const plan = { dir, rounds, slices, records, seconds: Number(values.seconds), warmUpS: Number(values.warmup) };
+  const broker = await openBroker(dir);
+  try {
+    const sections: string[] = [];
+    const before = await othersCores(broker);
+    for (const part of chosen) {
+      const section = await measure(part, plan, broker);
+      process.stdout.write(`${section}\n\n`);
+      sections.push(section);
+    }
+    const after = await othersCores(broker);
+    sections.unshift(
+      `Other processes kept ${before} cores busy before the run and ${after} after it, of ${availableParallelism()}.`,
+    );
+    process.stdout.write(`${sections[0]}\n`);
+    const complete = chosen.length === PARTS.length;
+    if (complete && !values["no-write"]) writeResults("store", sections.join("\n\n"));
+  } finally {
+    await broker.process.stop();
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+/** Cores that others on the machine keep busy while nothing is measured. */
+async function othersCores(broker: Broker): Promise<string> {
+  const others = watchOthers([broker.process.child.pid]);
+  await sleep(OTHERS_MS);
+  return others().toFixed(2);
+}
+
+async function measure(part: Part, plan: Plan, broker: Broker): Promise<string> {
+  const { dir, rounds, slices, records, seconds, warmUpS } = plan;
+  switch (part) {
+    case "commit":
+      return reportCommit(measureCommit({ dir, slices }));
+    case "seal":
+      return reportSeal(measureSeal(rounds, SEAL_WINDOWS));
+    case "drain":
+      return reportDrain(await measureDrain({ dir, broker, rounds, records }), broker.name);
+    case "whole":
+      return reportWhole(await measureWhole({ dir, broker, warmUpS, seconds }), seconds);
+  }
+}
