@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createWriteStream, mkdirSync, writeFileSync } from "node:fs";
+import { createWriteStream, mkdirSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -20,6 +20,8 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const DIR = join(ROOT, ".busbar", "demo");
 const GATEWAY_STOP_MS = 15_000;
 const REFRESH_MS = 1000;
+/** A ledger of a few days is enough to compare with; the one before is kept beside it. */
+const MAX_LEDGER_BYTES = 256 * 1024 ** 2;
 
 /** The port if it is free on the loopback interface, else any free one. */
 async function freePort(preferred: number): Promise<number> {
@@ -35,6 +37,12 @@ async function freePort(preferred: number): Promise<number> {
     if (address !== null && typeof address === "object") return address.port;
   }
   throw new Error("no free port on 127.0.0.1");
+}
+
+function rotateLedger(path: string): string {
+  const bytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  if (bytes > MAX_LEDGER_BYTES) renameSync(path, `${path}.old`);
+  return path;
 }
 
 function gatewayConfig(addresses: Addresses, sources: unknown): string {
@@ -90,7 +98,7 @@ async function main(): Promise<number> {
   const log = new Logger("sim", (entry) => notes.write(`${formatText(entry)}\n`));
 
   await using cloud = await startCloud({ host: "127.0.0.1", port: await freePort(1884), log: log.for("cloud") });
-  const ledgerPath = join(DIR, "ledger.jsonl");
+  const ledgerPath = rotateLedger(join(DIR, "ledger.jsonl"));
   await using site = await startSite(loadScenario(join(ROOT, "hw-sim", "scenarios", "depot.yaml")), {
     ledgerPath,
     dir: DIR,

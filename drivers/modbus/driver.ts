@@ -21,20 +21,32 @@ export interface ModbusSourceIssue {
 
 /** What only the profiles can tell about a source's configuration; nothing is opened. */
 export function checkModbusSource(config: ModbusSourceConfig, profilesDir?: string): ModbusSourceIssue[] {
+  const errorsOf = oncePerProfile((ref) => profileErrors(ref, profilesDir));
   return config.devices.flatMap((device, i) =>
-    profileErrors(device.profile, profilesDir).map((message) => ({ path: ["devices", i, "profile"], message })),
+    errorsOf(device.profile).map((message) => ({ path: ["devices", i, "profile"], message })),
   );
 }
 
 /** Throws BusbarError PROFILE_INVALID for what checkModbusSource tells, CONFIG_INVALID without a line. */
 export function createModbusDriver(config: ModbusSourceConfig, profilesDir?: string): Driver {
-  const devices = config.devices.map((device) => deviceSpec(device, loadModbusProfile(device.profile, profilesDir)));
+  const profileOf = oncePerProfile((ref) => loadModbusProfile(ref, profilesDir));
+  const devices = config.devices.map((device) => deviceSpec(device, profileOf(device.profile)));
   const line = lineSpec(config, devices);
   return {
     id: config.id,
     label: line.label,
     assets: devices.map((device) => assetSpec(config.id, device)),
     run: (context: DriverContext, signal: AbortSignal) => runLine(line, context, signal),
+  };
+}
+
+/** A hundred devices of one kind read their profile once. */
+function oncePerProfile<T>(read: (ref: string) => T): (ref: string) => T {
+  const known = new Map<string, T>();
+  return (ref) => {
+    const value = known.has(ref) ? (known.get(ref) as T) : read(ref);
+    known.set(ref, value);
+    return value;
   };
 }
 
