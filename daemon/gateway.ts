@@ -51,6 +51,8 @@ export class Gateway {
   readonly #fastPath: FastPathSender;
   readonly #pipeline: Pipeline;
   readonly #sources: readonly SupervisedSource[];
+  /** Samples dropped by the hand-off, at the last tick. */
+  #droppedSeen = 0;
 
   /** Throws BusbarError PROFILE_INVALID for a profile that does not load (configuration checking finds it earlier). */
   constructor(site: Site, options: GatewayOptions) {
@@ -137,10 +139,17 @@ export class Gateway {
 
   #startTimers(): NodeJS.Timeout[] {
     return [
-      setInterval(() => this.#handOff.flush(this.#pipeline.tick()), TICK_MS),
+      setInterval(() => this.#tick(), TICK_MS),
       setInterval(() => this.#status.post({ type: "values", ...this.#pipeline.latest.takeChanged() }), VALUES_MS),
       setInterval(() => this.#tellSources(), SOURCES_MS),
     ];
+  }
+
+  #tick(): void {
+    const { dropped } = this.#handOff;
+    if (dropped !== this.#droppedSeen) this.#pipeline.storeLost();
+    this.#droppedSeen = dropped;
+    this.#handOff.flush(this.#pipeline.tick());
   }
 
   #tellSources(): void {

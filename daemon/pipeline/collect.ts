@@ -67,6 +67,11 @@ export class Collector {
     return batches;
   }
 
+  /** What was kept may be lost: nobody can be taken to know any value, so the next of each signal is kept again. */
+  forget(): void {
+    for (const rule of this.#rules) if (rule !== undefined) rule.lastUs = Number.NEGATIVE_INFINITY;
+  }
+
   /** Time of the oldest change that is held back (microseconds), or Infinity: nothing later than it is final yet. */
   oldestPendingUs(): number {
     let oldest = Number.POSITIVE_INFINITY;

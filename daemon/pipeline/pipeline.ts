@@ -56,6 +56,11 @@ export class Pipeline {
     return Math.max(0, Math.floor(settledUs / 1000));
   }
 
+  /** Samples handed over were lost: an unchanged value must not stay untold until its next change. */
+  storeLost(): void {
+    this.#collector.forget();
+  }
+
   /** After the last source has stopped: hands over everything. The watermark is now. */
   finish(): number {
     const nowUs = this.#clock.wallUs();

@@ -98,3 +98,16 @@ test("a clock that stepped back by an hour does not silence a signal", () => {
     [7_200_000, 3_600_000, 3_601_000],
   );
 });
+
+test("after a loss the next sample of each signal is kept, changed or not, and what is held at once", () => {
+  const collector = new Collector([entry(1, ON_CHANGE), entry(2, ON_CHANGE)]);
+  const both = (ms: number, values: [number, number]): Batch => {
+    return { tUs: ms * 1000, numbers: [1, 2], values, quality: [GOOD, GOOD] };
+  };
+  collector.take(both(0, [1, 1]));
+  assert.equal(collector.take(both(100, [1, 2])), undefined);
+  collector.forget();
+  assert.deepEqual(collector.sweep(110_000), [{ tUs: 100_000, numbers: [2], values: [2], quality: [GOOD] }]);
+  assert.deepEqual(collector.take(both(200, [1, 2]))?.numbers, [1]);
+  assert.equal(collector.take(both(300, [1, 2])), undefined);
+});

@@ -126,3 +126,36 @@ test("CAN: a change may wait a second, not three; a constant a minute, not two",
     [],
   );
 });
+
+test("a gap tells when samples were lost: a reply served just before belongs to it, an earlier one does not", () => {
+  const received = [data(1, "m", [[5000, 5]]), gap(1, 2, 2, 1000, 2000)];
+  const later = line(4999, "m", 5);
+  assert.deepEqual(verdict([line(998, "m", 4), line(2002, "m", 4), later], received), []);
+  assert.match(verdict([line(400, "m", 4), later], received).join(), /never arrived/);
+  assert.match(verdict([line(2100, "m", 4), later], received).join(), /never arrived/);
+});
+
+test("CAN: the last sample that a gap tells may have been any signal's; the next one is due as after any other", () => {
+  const frames = Array.from({ length: 51 }, (_, i) => line(i * 100, "van", i));
+  const lost = gap(1, 1, 1, 0, 1000);
+  const after = (from: number) => {
+    const times = Array.from({ length: 6 - from / 1000 }, (_, i) => from + i * 1000);
+    return data(
+      2,
+      "van",
+      times.map((ms) => [ms, ms / 100] as const),
+    );
+  };
+  assert.deepEqual(verdict(frames, [lost, after(2000), data(1, "m", [])]), []);
+  assert.match(verdict(frames, [lost, after(3000), data(1, "m", [])]).join(), /sent, last sample 1\d+ ms before/);
+});
+
+test("a spoilt reply just before a good one with the same value takes nothing from it", () => {
+  const ledger = [line(1000, "m", 0, true), line(1200, "m", 0)];
+  assert.deepEqual(verdict(ledger, [data(1, "m", [[1201, 0]])]), []);
+  const both = data(1, "m", [
+    [1001, 0],
+    [1201, 0],
+  ]);
+  assert.match(verdict(ledger, [both]).join(), /spoilt/);
+});

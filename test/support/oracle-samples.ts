@@ -22,6 +22,8 @@ export interface SignalCase {
   readonly arrived: readonly ReceivedSample[];
   readonly intervals: readonly Interval[];
   readonly covered: (sample: LedgerSample) => boolean;
+  /** Times of the last samples that gaps tell as lost, in order: each may have been one of this signal. */
+  readonly lostAt: readonly number[];
 }
 
 /** A reply's last byte is written before it is read; both clocks are cut to milliseconds, and processes get preempted. */
@@ -55,7 +57,7 @@ export function checkModbus({ key, served, arrived, intervals, covered }: Signal
 }
 
 /** Every good sample is a served frame; changes are missing for no longer than the collection rule allows. */
-export function checkCan({ key, served, arrived, intervals, covered }: SignalCase): string[] {
+export function checkCan({ key, served, arrived, intervals, covered, lostAt }: SignalCase): string[] {
   const violations: string[] = [];
   const byTime = new Map(served.map((line) => [line.ts, line]));
   for (const sample of arrived) {
@@ -69,25 +71,30 @@ export function checkCan({ key, served, arrived, intervals, covered }: SignalCas
     while ((arrived[at + 1]?.ts ?? Number.POSITIVE_INFINITY) <= line.ts + CAN_TOLERANCE_MS) at++;
     if (line.spoilt || covered(line) || !within(intervals, line.ts)) continue;
     const last = arrived[at];
-    const sinceMs = line.ts - (last?.ts ?? Number.NEGATIVE_INFINITY);
+    const lostMs = lostAt.findLast((ts) => ts <= line.ts) ?? Number.NEGATIVE_INFINITY;
+    const sinceMs = line.ts - Math.max(last?.ts ?? Number.NEGATIVE_INFINITY, lostMs);
     const boundMs = same(last?.value, line.value) && last?.quality === "g" ? AT_LEAST_MS : AT_MOST_MS;
     if (sinceMs > boundMs + JITTER_MS) violations.push(`${key} ${text(line)}: sent, last sample ${sinceMs} ms before`);
   }
   return violations;
 }
 
+/** The reply that a sample can have come from; a spoilt one only where there is no other. */
 function findServed(
   served: readonly LedgerSample[],
   used: ReadonlySet<LedgerSample>,
   start: number,
   sample: ReceivedSample,
 ): LedgerSample | undefined {
+  let spoilt: LedgerSample | undefined;
   for (let i = start; i < served.length; i++) {
     const line = served[i] as LedgerSample;
-    if (line.ts > sample.ts + EARLY_MS) return undefined;
-    if (!used.has(line) && same(line.value, sample.value)) return line;
+    if (line.ts > sample.ts + EARLY_MS) break;
+    if (used.has(line) || !same(line.value, sample.value)) continue;
+    if (!line.spoilt) return line;
+    spoilt ??= line;
   }
-  return undefined;
+  return spoilt;
 }
 
 function nearby(byTime: ReadonlyMap<number, LedgerSample>, sample: ReceivedSample): LedgerSample | undefined {

@@ -53,11 +53,12 @@ export function judge(input: OracleInput): Verdict {
   const covered = ({ ts }: LedgerSample): boolean => {
     return gaps.some((gap) => ts >= gap.t0 - LATE_MS && ts <= gap.t1 + EARLY_MS);
   };
+  const lostAt = gaps.map(({ t1 }) => t1).sort((a, b) => a - b);
   const can = new Set(input.canAssets);
   const bySignal = groupBySignal(ledger, samples);
   for (const [key, { served, arrived }] of bySignal) {
     const check = can.has(key.slice(0, key.indexOf(" "))) ? checkCan : checkModbus;
-    violations.push(...check({ key, served, arrived, intervals: input.intervals, covered }));
+    violations.push(...check({ key, served, arrived, intervals: input.intervals, covered, lostAt }));
   }
   const told =
     violations.length > MAX_TOLD ? [...violations.slice(0, MAX_TOLD), `… ${violations.length} in all`] : violations;
