@@ -19,6 +19,7 @@ export interface RawChannel {
   start(): void;
   stop(): void;
   setRxFilters(filters: readonly { readonly id: number; readonly mask: number }[]): void;
+  setErrorFilters(mask: number): void;
 }
 
 export interface Addon {

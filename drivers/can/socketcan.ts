@@ -2,36 +2,51 @@
  * `socketcan:<interface>`, over the native package socketcan. What its source (native/can.cc, 4.3.1) does, and this file
  * answers for: it tells no reason when a channel cannot be opened; it swallows ENETDOWN, so an interface that goes down
  * raises no event; an interface that is unplugged raises `onStopped` and has already stopped the channel; an exception
- * in a listener is fatal to the process; error frames come as ordinary frames with `err`; an empty filter list is none.
+ * in a listener is fatal to the process; error frames come as ordinary frames with `err`; an empty filter list is none;
+ * a stopped channel keeps its socket, and the kernel's filters, until it is collected as garbage.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { BusbarError } from "../../core/errors.ts";
 import type { BusSetup, CanBus, CanFrame, FrameId } from "./bus.ts";
-import type { Addon, Message, RawChannel } from "./socketcan-addon.ts";
-
-type MutableFrame = { -readonly [Key in keyof CanFrame]: CanFrame[Key] };
+import type { Addon, RawChannel } from "./socketcan-addon.ts";
+import { ReceiveLoss } from "./socketcan-loss.ts";
+import { FrameReader } from "./socketcan-reader.ts";
 
 /** What this file needs of the system, as an argument: a test has no CAN interface. */
 export interface SocketCanSystem {
   load(): Promise<Addon>;
   /** A folder per network interface, with `type` and `flags`. */
   readonly interfaces: string;
-  readonly linkPollMs: number;
+  /** Where the kernel's counters are: rcvlist_*. */
+  readonly counters: string;
+  readonly pollMs: number;
+  readonly lossToldEveryMs: number;
 }
 
-const LINUX: SocketCanSystem = { load: () => import("socketcan"), interfaces: "/sys/class/net", linkPollMs: 1000 };
+export const LINUX: SocketCanSystem = {
+  load: () => import("socketcan"),
+  interfaces: "/sys/class/net",
+  counters: "/proc/net/can",
+  // Half of what status promises: a lost interface is told within two seconds.
+  pollMs: 500,
+  lossToldEveryMs: 60_000,
+};
 /** ARPHRD_CAN, IFF_UP, and the flags of a CAN id in filters: linux/if_arp.h, linux/if.h, linux/can.h. */
 const ARPHRD_CAN = 280;
 const IFF_UP = 1;
 const EXTENDED_FLAG = 0x8000_0000;
 const REMOTE_FLAG = 0x4000_0000;
+/** Remote frames with the last 29-bit id: nobody sends them. */
+const NOTHING = { id: 0xdfff_ffff, mask: 0xdfff_ffff };
 
 export class SocketCanBus implements CanBus {
   readonly #name: string;
   readonly #setup: BusSetup;
   readonly #system: SocketCanSystem;
+  #lossTold = 0;
+  #lossToldMs = Number.NEGATIVE_INFINITY;
 
   constructor(name: string, setup: BusSetup, system: SocketCanSystem = LINUX) {
     this.#name = name;
@@ -44,11 +59,12 @@ export class SocketCanBus implements CanBus {
     if (signal.aborted) return;
     const channel = this.#open(addon);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const stopped = (): void => reject(this.#closed("was removed", "plug the adapter in again"));
-    channel.addListener("onMessage", guarded(this.#reader(onFrame), reject));
-    channel.addListener("onStopped", stopped);
+    const loss = this.#lossOf();
+    const reader = new FrameReader({ clock: this.#setup.clock, loss, onFrame, onError: reject });
+    channel.addListener("onMessage", (message) => reader.take(message));
+    channel.addListener("onStopped", () => reject(this.#closed("was removed", "plug the adapter in again")));
     channel.start();
-    const timer = setInterval(() => void this.#watchLink().catch(reject), this.#system.linkPollMs);
+    const timer = setInterval(() => void this.#look(loss).catch(reject), this.#system.pollMs);
     const abort = (): void => resolve();
     signal.addEventListener("abort", abort, { once: true });
     try {
@@ -56,6 +72,7 @@ export class SocketCanBus implements CanBus {
     } finally {
       clearInterval(timer);
       signal.removeEventListener("abort", abort);
+      reader.close();
       stopQuietly(channel);
     }
   }
@@ -94,37 +111,34 @@ export class SocketCanBus implements CanBus {
     if (!isUp(readNumber(this.#file("flags")))) throw this.#closed("is down", this.#upRemedy());
   }
 
+  #lossOf(): ReceiveLoss | undefined {
+    const [first] = this.#setup.wanted;
+    this.#lossTold = 0;
+    return first === undefined ? undefined : ReceiveLoss.adopt(this.#system.counters, this.#name, filterOf(first));
+  }
+
+  async #look(loss: ReceiveLoss | undefined): Promise<void> {
+    await this.#watchLink();
+    if (loss === undefined) return;
+    // Of an interface that vanishes meanwhile the link says more than its counters.
+    await loss.look(() => Date.now() * 1000 + 999).catch(() => undefined);
+    const nowMs = this.#setup.clock.monoMs();
+    if (loss.lost === this.#lossTold || nowMs - this.#lossToldMs < this.#system.lossToldEveryMs) return;
+    this.#setup.log.error("frames lost: the kernel's receive queue was full", {
+      bus: this.#setup.label,
+      frames: loss.lost - this.#lossTold,
+      since_opened: loss.lost,
+      remedy: "raise net.core.rmem_default, or find what keeps the gateway busy",
+    });
+    this.#lossTold = loss.lost;
+    this.#lossToldMs = nowMs;
+  }
+
   /** The addon is silent about an interface that went down. */
   async #watchLink(): Promise<void> {
     const flags = await readFile(this.#file("flags"), "utf8").catch(() => undefined);
     if (flags === undefined) throw this.#closed("was removed", "plug the adapter in again");
     if (!isUp(Number(flags))) throw this.#closed("went down", this.#upRemedy());
-  }
-
-  #reader(onFrame: (frame: CanFrame) => void): (message: Message) => void {
-    const { clock } = this.#setup;
-    const frame: MutableFrame = {
-      id: 0,
-      extended: false,
-      fd: false,
-      remote: false,
-      error: false,
-      data: new Uint8Array(0),
-      tUs: 0,
-    };
-    return (message) => {
-      frame.error = message.err === true;
-      frame.id = message.id;
-      frame.extended = message.ext === true;
-      frame.remote = message.rtr === true;
-      frame.data = message.data;
-      // The addon does not tell; a longer frame can be nothing else.
-      frame.fd = message.data.length > 8;
-      const { ts_sec: seconds, ts_usec: micros } = message;
-      const stamped = seconds !== undefined && micros !== undefined;
-      frame.tUs = stamped ? clock.fromSystemUs(seconds * 1_000_000 + micros) : clock.wallUs();
-      onFrame(frame);
-    };
   }
 
   #file(name: string): string {
@@ -162,18 +176,10 @@ function isUp(flags: number | undefined): boolean {
   return ((flags ?? 0) & IFF_UP) !== 0;
 }
 
-function guarded(read: (message: Message) => void, reject: (error: unknown) => void): (message: Message) => void {
-  return (message) => {
-    try {
-      read(message);
-    } catch (error) {
-      reject(error);
-    }
-  };
-}
-
 function stopQuietly(channel: RawChannel): void {
   try {
+    channel.setRxFilters([NOTHING]);
+    channel.setErrorFilters(0);
     channel.stop();
   } catch {
     // It has stopped by itself: the interface is gone.

@@ -52,6 +52,9 @@ class FakeChannel {
   setRxFilters(filters: unknown): void {
     this.log.push(filters);
   }
+  setErrorFilters(mask: number): void {
+    this.log.push({ errors: mask });
+  }
 }
 
 describe("a stand-in for the addon and the interface, in a folder", { timeout: 5000 }, () => {
@@ -68,7 +71,13 @@ describe("a stand-in for the addon and the interface, in a folder", { timeout: 5
 
   const addon: Addon = { createRawChannel: () => channel };
   const bus = (load = async () => addon, name = "can0") =>
-    new SocketCanBus(name, setup(name), { load, interfaces, linkPollMs: 10 });
+    new SocketCanBus(name, setup(name), {
+      load,
+      interfaces,
+      counters: join(interfaces, "no-counters"),
+      pollMs: 10,
+      lossToldEveryMs: 0,
+    });
   async function started(): Promise<void> {
     while (!channel.log.includes("start")) await new Promise((resolve) => setImmediate(resolve));
   }
@@ -127,14 +136,14 @@ describe("a stand-in for the addon and the interface, in a folder", { timeout: 5
     ]);
     const data = Buffer.from([1, 2]);
     channel.onMessage({ id: 0x257, data, ts_sec: 1_795_226_000, ts_usec: 123_456 });
-    channel.onMessage({ id: 4, err: true, data, ts_sec: 1, ts_usec: 0 });
+    channel.onMessage({ id: 4, err: true, data, ts_sec: 1_795_226_001, ts_usec: 0 });
     channel.onMessage({ id: 0x18fef100, ext: true, rtr: true, data: Buffer.alloc(12) });
     abort.abort();
     await running;
     const plain = { extended: false, fd: false, remote: false, error: false, data };
     assert.deepEqual(seen, [
       { ...plain, id: 0x257, tUs: 1_795_226_000_123_456 },
-      { ...plain, id: 4, error: true, tUs: 1_000_000 },
+      { ...plain, id: 4, error: true, tUs: 1_795_226_001_000_000 },
       // Without a stamp the time is that of reading it.
       {
         id: 0x18fef100,
@@ -147,6 +156,41 @@ describe("a stand-in for the addon and the interface, in a folder", { timeout: 5
       },
     ]);
     assert.equal(channel.log.at(-1), "stop");
+  });
+
+  test("a stopped channel, whose socket lives on until it is collected, matches nothing any more", async () => {
+    const abort = new AbortController();
+    const running = bus().run(() => {}, abort.signal);
+    await started();
+    abort.abort();
+    await running;
+    // A remote frame with the last 29-bit id: CAN_EFF_FLAG, CAN_RTR_FLAG, CAN_EFF_MASK.
+    assert.deepEqual(channel.log.slice(-3), [[{ id: 0xdfffffff, mask: 0xdfffffff }], { errors: 0 }, "stop"]);
+  });
+
+  test("the first frame, which the kernel stamps when it is read, is not later than the next that waited with it", async () => {
+    const abort = new AbortController();
+    const seen: number[] = [];
+    const running = bus().run(({ tUs }) => seen.push(tUs), abort.signal);
+    await started();
+    const data = Buffer.alloc(1);
+    channel.onMessage({ id: 0x257, data, ts_sec: 1000, ts_usec: 700_000 });
+    channel.onMessage({ id: 0x257, data, ts_sec: 1000, ts_usec: 100_000 });
+    channel.onMessage({ id: 0x257, data, ts_sec: 1000, ts_usec: 200_000 });
+    assert.deepEqual(seen, [1_000_100_000, 1_000_100_000, 1_000_200_000]);
+    abort.abort();
+    await running;
+  });
+
+  test("a first frame that comes alone is handed over at once", async () => {
+    const abort = new AbortController();
+    const arrived = Promise.withResolvers<number>();
+    const running = bus().run(({ tUs }) => arrived.resolve(tUs), abort.signal);
+    await started();
+    channel.onMessage({ id: 0x257, data: Buffer.alloc(1), ts_sec: 1000, ts_usec: 700_000 });
+    assert.equal(await arrived.promise, 1_000_700_000);
+    abort.abort();
+    await running;
   });
 
   for (const [what, fault, message] of [

@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, test } from "node:test";
+import { ReceiveLoss } from "../../../drivers/can/socketcan-loss.ts";
+
+const FILTER = { id: 0x123, mask: 0xc00007ff };
+const OWN = "0000000073ef144a";
+const OTHER = "000000005717d7b7";
+const HIDDEN = "0000000000000000";
+
+/** Lines as Linux 6.1 writes them. */
+const line = (name: string, id: string, owner: string, matches: number): string =>
+  `   ${name}     ${id}    c00007ff  00000000b4d8833c  ${owner}  ${String(matches).padStart(8)}  raw`;
+
+describe("frames that the kernel matched and that never came", () => {
+  let dir: string;
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), "busbar-loss-"));
+    for (const list of ["all", "fil", "inv", "eff", "err"]) await writeFile(join(dir, `rcvlist_${list}`), "");
+  });
+  afterEach(() => rm(dir, { recursive: true }));
+
+  async function kernel(...lines: string[]): Promise<void> {
+    const head =
+      "\nreceive list 'rx_sff':\n  device   can_id   can_mask      function          userdata       matches  ident";
+    await writeFile(join(dir, "rcvlist_sff"), [head, ...lines, ""].join("\n"));
+  }
+  async function adopted(): Promise<ReceiveLoss> {
+    await kernel(line("can0", "123", OWN, 0), line("can0", "123", OTHER, 50));
+    const loss = ReceiveLoss.adopt(dir, "can0", FILTER);
+    assert.ok(loss !== undefined);
+    return loss;
+  }
+
+  test("the difference is the loss, once two looks agree", async () => {
+    const loss = await adopted();
+    for (let us = 1; us <= 7; us++) loss.saw(us);
+    await kernel(
+      line("can0", "123", OWN, 9),
+      line("can0", "124", OWN, 1),
+      line("can1", "123", OWN, 99),
+      line("can0", "123", OTHER, 99),
+    );
+    for (const us of [10, 20]) await loss.look(() => us);
+    assert.equal(loss.lost, 0);
+    await loss.look(() => 30);
+    assert.equal(loss.lost, 3);
+  });
+
+  test("frames that still waited at the first look are none", async () => {
+    const loss = await adopted();
+    await kernel(line("can0", "123", OWN, 5));
+    await loss.look(() => 10);
+    await loss.look(() => 20);
+    for (let us = 1; us <= 5; us++) loss.saw(us);
+    await loss.look(() => 30);
+    await loss.look(() => 40);
+    assert.equal(loss.lost, 0);
+  });
+
+  test("frames that came after the look do not hide a loss before it", async () => {
+    const loss = await adopted();
+    for (const from of [0, 1000, 2000]) {
+      await kernel(line("can0", "123", OWN, 4 + from / 1000));
+      await loss.look(() => from + 10);
+      loss.saw(from + 500);
+    }
+    await loss.look(() => 3010);
+    assert.equal(loss.lost, 4);
+  });
+
+  test("a loss that has been found stays found", async () => {
+    const loss = await adopted();
+    await kernel(line("can0", "123", OWN, 2));
+    for (const us of [10, 20, 30]) await loss.look(() => us);
+    for (let us = 40; us < 60; us++) loss.saw(us);
+    await loss.look(() => 60);
+    assert.equal(loss.lost, 2);
+  });
+
+  test("hidden owners, or no counters at all: it says nothing rather than something wrong", async () => {
+    await kernel(line("can0", "123", HIDDEN, 0));
+    assert.equal(ReceiveLoss.adopt(dir, "can0", FILTER), undefined);
+    assert.equal(ReceiveLoss.adopt(join(dir, "none"), "can0", FILTER), undefined);
+  });
+});
