@@ -10,6 +10,8 @@ export interface Clock {
   fromSystemUs(systemUs: number): number;
   /** The wall time is known to be true. */
   readonly synced: boolean;
+  /** How long ago it was that this clock showed `stampMs` (since 1970), whatever jumps came since; else by wall time. */
+  ageMs?(stampMs: number): number;
 }
 
 /** Follows the system clock, which somebody else vouches for, with microsecond fractions from the monotonic one. */

@@ -1,23 +1,31 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { promisify } from "node:util";
+import { BUILD_DATE_MS } from "../store-forward/boot.ts";
 
-/** No clock that shows less can be true: this program was not built yet. */
-const BUILD_DATE_MS = Date.UTC(2026, 10, 21);
 const ASK_TIMEOUT_MS = 1000;
+const ASK = ["show", "--property=NTPSynchronized", "--value"];
+
+export interface TrustSources {
+  readonly hasSystemd: () => boolean;
+  /** What systemd says: "yes" or "no". Rejects when it cannot be asked. */
+  readonly ntpSynchronized: () => Promise<string>;
+}
+
+const MACHINE: TrustSources = {
+  hasSystemd: () => existsSync("/run/systemd/system"),
+  ntpSynchronized: async () => (await promisify(execFile)("timedatectl", ASK, { timeout: ASK_TIMEOUT_MS })).stdout,
+};
 
 /**
  * True when the system clock may be believed (DESIGN invariant 10): systemd says that it is synchronised; without systemd,
- * it is later than the build date.
+ * it is later than the build date, before which no clock can be true.
  */
-export async function clockIsTrusted(nowMs: number): Promise<boolean> {
+export async function clockIsTrusted(nowMs: number, sources: TrustSources = MACHINE): Promise<boolean> {
   if (nowMs < BUILD_DATE_MS) return false;
-  if (!existsSync("/run/systemd/system")) return true;
+  if (!sources.hasSystemd()) return true;
   try {
-    const ask = promisify(execFile);
-    const options = { timeout: ASK_TIMEOUT_MS };
-    const { stdout } = await ask("timedatectl", ["show", "--property=NTPSynchronized", "--value"], options);
-    return stdout.trim() === "yes";
+    return (await sources.ntpSynchronized()).trim() === "yes";
   } catch {
     return false;
   }

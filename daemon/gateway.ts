@@ -4,14 +4,16 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Site } from "../config/site.ts";
-import { type Clock, SystemClock } from "../core/clock.ts";
 import { BusbarError } from "../core/errors.ts";
+import type { GatewayClock } from "../core/gateway-clock.ts";
 import { Logger } from "../core/log.ts";
 import type { Batch } from "../core/sample.ts";
 import { buildSignalTable, type SignalTable } from "../core/signals.ts";
 import { SOFTWARE } from "../core/version.ts";
 import { HandOff } from "../store-forward/hand-off.ts";
 import type { StorageReport } from "../store-forward/protocol.ts";
+import { ClockKeeper, type ClockStepEvent } from "./clock-keeper.ts";
+import { watchClock } from "./clock-watch.ts";
 import { createDrivers } from "./drivers.ts";
 import { FastPathSender } from "./fast-path/sender.ts";
 import { Pipeline } from "./pipeline/pipeline.ts";
@@ -36,12 +38,12 @@ const HAND_OFF = { maxPending: 64, bufferBytes: 64 * 1024 };
 export interface GatewayOptions {
   readonly configFile: string;
   readonly logFormat: LogFormat;
-  /** The system clock may be believed. */
-  readonly synced: boolean;
+  readonly clock: GatewayClock;
 }
 
 export class Gateway {
-  readonly #clock: Clock = new SystemClock();
+  readonly #clock: GatewayClock;
+  readonly #clockKeeper: ClockKeeper;
   readonly #log: Logger;
   readonly #table: SignalTable;
   readonly #numbers = new Map<string, number>();
@@ -57,6 +59,7 @@ export class Gateway {
   /** Throws BusbarError PROFILE_INVALID for a profile that does not load (configuration checking finds it earlier). */
   constructor(site: Site, options: GatewayOptions) {
     const drivers = createDrivers(site);
+    this.#clock = options.clock;
     this.#log = new Logger("daemon", (entry) => this.#status.post({ type: "log", entry }));
     this.#table = buildSignalTable(site.gateway.id, SOFTWARE, [
       ...drivers.flatMap((driver) => driver.assets),
@@ -70,7 +73,7 @@ export class Gateway {
       onReport: (report) => this.#fromStorage(report),
       onTaken: () => this.#handOff.taken(),
       onLost: () => this.#storageDied(),
-      onReady: ({ boot }) => this.#fastPath.start(boot, this.#clock.synced),
+      onReady: ({ boot }) => this.#storageReady(boot),
     });
     this.#handOff = new HandOff({
       post: (message, transfer) => this.#storage.post(message, transfer),
@@ -89,6 +92,14 @@ export class Gateway {
       clock: this.#clock,
       send: (batch) => this.#fastPath.send(batch),
       store: (batch) => this.#handOff.add(batch),
+    });
+    this.#clockKeeper = new ClockKeeper({
+      clock: this.#clock,
+      log: this.#log.for("clock"),
+      pipeline: this.#pipeline,
+      handOff: this.#handOff,
+      tellTime: (record) => this.#storage.post({ type: "critical", kind: "time", synced: true, ...record }),
+      tellStep: (event) => this.#event(event),
     });
     this.#sources = drivers.map((driver) => {
       return new SupervisedSource({
@@ -115,6 +126,7 @@ export class Gateway {
     await statusReady;
     this.#log.info("running", { sources: this.#sources.length, signals: this.#table.signals.length });
     const timers = this.#startTimers();
+    if (!this.#clock.synced) watchClock(() => this.#clockKeeper.trust(), this.#log, signal);
     const stopSources = new AbortController();
     const stopped = Promise.all(this.#sources.map((source) => source.run(stopSources.signal)));
     await new Promise<void>((resolve) => {
@@ -146,6 +158,7 @@ export class Gateway {
   }
 
   #tick(): void {
+    this.#clockKeeper.tick();
     const { dropped } = this.#handOff;
     if (dropped !== this.#droppedSeen) this.#pipeline.storeLost();
     this.#droppedSeen = dropped;
@@ -163,17 +176,27 @@ export class Gateway {
     return n;
   }
 
-  #event(event: SourceEvent): void {
-    const { asset = GATEWAY_ASSET, ...rest } = event;
+  #event(event: SourceEvent | ClockStepEvent): void {
+    const { asset = GATEWAY_ASSET, ...rest } = { asset: undefined, ...event };
     const t0 = Math.floor(this.#clock.wallUs() / 1000);
-    this.#storage.post({ type: "critical", kind: "event", asset, t0, body: `"event":${JSON.stringify(rest)}` });
+    const body = `"event":${JSON.stringify(rest)}`;
+    this.#storage.post({ type: "critical", kind: "event", asset, t0, body, synced: this.#clock.synced });
     this.#status.post({ type: "event", event: { ts: t0, ...event } });
     this.#tellSources();
   }
 
   #fromStorage(report: StorageReport): void {
-    if (report.type === "store") this.#handOff.durable(report.outbox.durable_until);
+    if (report.type === "store") {
+      const { durable_until: untilMs, clock_jumps: era } = report.outbox;
+      this.#handOff.durable(untilMs, era);
+      this.#clockKeeper.durable(era ?? 0);
+    }
     this.#status.post(report);
+  }
+
+  #storageReady(boot: number): void {
+    this.#fastPath.start(boot, this.#clock.synced);
+    this.#clockKeeper.storageReady(boot);
   }
 
   #storageDied(): void {

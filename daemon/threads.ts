@@ -1,5 +1,6 @@
 /** Starts the two threads beside the field thread, each with what it needs to know and nothing more. */
 import type { Site } from "../config/site.ts";
+import type { GatewayClock } from "../core/gateway-clock.ts";
 import type { Logger } from "../core/log.ts";
 import type { SignalTable } from "../core/signals.ts";
 import { SOFTWARE } from "../core/version.ts";
@@ -15,7 +16,7 @@ export interface ThreadsOptions {
   readonly log: Logger;
   readonly configFile: string;
   readonly logFormat: LogFormat;
-  readonly synced: boolean;
+  readonly clock: Pick<GatewayClock, "synced" | "aheadMs">;
 }
 
 export function startStatus(
@@ -58,7 +59,13 @@ export function startStorage(options: StorageOptions): ThreadHandle<ToStorage, F
     birthId: table.birthId,
     store: site.store,
     uplink: site.uplink,
-    synced: options.synced,
+    // Asked at each start: a thread that is started again finds the clock as it is then.
+    get synced() {
+      return options.clock.synced;
+    },
+    get aheadMs() {
+      return options.clock.aheadMs;
+    },
   };
   const onMessage = (message: FromStorage | StorageReport): void => {
     if (message.type === "taken") onTaken();

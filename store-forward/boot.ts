@@ -23,6 +23,8 @@ export interface BootState {
   readonly oldestMs: number;
   /** Per stream of `epoch`: every record up to it is acknowledged. */
   readonly acked: Readonly<Record<Stream, number>>;
+  /** Bytes that went to disks on that day (UTC, days since 1970), where the system tells. */
+  readonly written?: { readonly day: number; readonly bytes: number };
 }
 
 export function bootFileOf(storePath: string): string {
@@ -65,7 +67,7 @@ export function nextBoot(previous: BootState | undefined, newestStored: number, 
 }
 
 function isBootState(state: BootState): boolean {
-  const { boot, wallMs, oldestMs, acked } = state;
-  const counts = [boot, wallMs, oldestMs, ...STREAMS.map((stream) => acked[stream])];
+  const { boot, wallMs, oldestMs, acked, written = { day: 0, bytes: 0 } } = state;
+  const counts = [boot, wallMs, oldestMs, ...STREAMS.map((stream) => acked[stream]), written.day, written.bytes];
   return /^[0-9a-z]{8}$/.test(state.epoch) && counts.every((count) => Number.isSafeInteger(count) && count >= 0);
 }

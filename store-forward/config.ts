@@ -29,14 +29,35 @@ export const storeConfig = z.strictObject({
   commit_interval: duration("50 ms", "60 s").prefault("1 s").meta({
     description: "How often samples are committed: what a power cut can cost",
   }),
+  daily_writes: size("1 MiB", "16 TiB").optional().meta({
+    description:
+      "Bytes that the gateway should write to disk per day (UTC) at most; to keep it, samples are committed less often, up to once a minute, and nothing is dropped. Unset: no limit",
+  }),
   when_full: z.enum(["drop_oldest"]).default("drop_oldest").meta({
     description: "drop_oldest: the oldest records of the lowest stream go first, and a gap record says so",
+  }),
+  expire_after: duration("1 min", "3650 d").optional().meta({
+    description:
+      "Age at which samples that the cloud does not have are dropped, told by a gap record; critical records stay. Unset: never",
   }),
 });
 
 const publishQos = z.strictObject({
   critical: qos.default(2).meta({ description: "Events, sessions, gaps, time" }),
   telemetry: qos.default(1).meta({ description: "Samples" }),
+});
+
+const rateLimit = z.strictObject({
+  messages: z.int().min(1).max(1_000_000).optional().meta({ description: "Records per second" }),
+  bytes: size("100 B", "1 GiB").optional().meta({ description: "Bytes of records per second, with their topics" }),
+});
+
+const now = z.strictObject({
+  when: z.enum(["backlog", "always", "never"]).default("backlog").meta({
+    description:
+      "backlog: while records wait longer than three publish intervals; always; never. Never over a metered link",
+  }),
+  interval: duration("1 s", "1 h").prefault("1 s").meta({ description: "How often values are published then" }),
 });
 
 const FILES = { password_file: ["username"], cert_file: ["key_file"], key_file: ["cert_file"] };
@@ -66,6 +87,17 @@ export const uplinkConfig = z
       .max(65_535)
       .default(100)
       .meta({ description: "Most publishes that await an acknowledgement" }),
+    prune_on: z.enum(["puback", "receipt"]).default("puback").meta({
+      description:
+        "puback: a record leaves the outbox when the server acknowledged it. receipt: when the cloud says that Kafka has it; without a receipt it is sent again after five minutes",
+    }),
+    link: z.enum(["unmetered", "metered"]).default("unmetered").meta({
+      description: "metered: records are packed tighter (BZ1 frames), bulk stays in the outbox, now/ is off",
+    }),
+    rate_limit: rateLimit.optional().meta({
+      description: "Most that telemetry and bulk send; critical records count but never wait. Default: no limit",
+    }),
+    now: now.prefault({}).meta({ description: "Latest values under now/<asset>, for dashboards" }),
     keepalive: duration("5 s", "10 min").prefault("30 s").meta({ description: "MQTT keep alive" }),
   })
   .meta({ dependentRequired: FILES });

@@ -9,6 +9,9 @@
  * A watermark says: every sample with a time up to it is in this or an earlier hand-off. A buffer that was closed
  * because it was full carries the last one told before, for the rest of that tick is still to come.
  *
+ * When the gateway's clock jumps a new era begins: no buffer mixes two, and watermarks of one are not compared with those
+ * of another.
+ *
  * An answer means that storage has it in memory. What was posted is remembered (how much, from when to when) until it is
  * durable: when the storage thread dies it is told as lost, rather a buffer too much than one too little.
  */
@@ -37,10 +40,12 @@ interface Closed {
   readonly t1: number;
   readonly watermark: number;
   readonly synced: boolean;
+  readonly era: number;
 }
 
 interface Undurable extends Overload {
   readonly watermark: number;
+  readonly era: number;
   /** Of its samples: those that are counted as dropped already, whose telling is not durable yet. */
   readonly counted: number;
 }
@@ -51,6 +56,7 @@ export class HandOff {
   readonly #waiting: Closed[] = [];
   readonly #undurable: Undurable[] = [];
   #overload: Overload | undefined;
+  #era = 0;
   #watermark = 0;
   #toldWatermark = 0;
   #toldAtMs = 0;
@@ -110,6 +116,18 @@ export class HandOff {
     if (nowMs - this.#toldAtMs >= IDLE_MS || this.#overload !== undefined) this.#post(this.#closed(0));
   }
 
+  /** The clock has just jumped: what is added from now on has times of the new era, later than `watermarkMs`. */
+  newEra(watermarkMs: number): void {
+    this.#close();
+    // What was dropped so far is told in the old era's times; with no watermark, for buffers may still wait.
+    if (this.#overload !== undefined) this.#post({ ...this.#closed(0), watermark: 0 });
+    this.#era++;
+    this.#synced = this.#o.clock.synced;
+    this.#watermark = watermarkMs;
+    this.#pump();
+    if (this.#waiting.length === 0) this.#post(this.#closed(0));
+  }
+
   /** The end: like `flush`, and whatever waits goes too, for nobody will answer any more. */
   finish(watermarkMs: number): void {
     this.flush(watermarkMs);
@@ -123,10 +141,11 @@ export class HandOff {
     this.#pump();
   }
 
-  /** Storage told its `durable_until`, milliseconds since 1970. */
-  durable(untilMs: number): void {
+  /** Storage told its `durable_until`, milliseconds since 1970, and the era in which it is told. */
+  durable(untilMs: number, era = 0): void {
     // A later buffer may carry the same watermark, so reaching it says nothing of those that have it.
-    while ((this.#undurable[0]?.watermark ?? Number.POSITIVE_INFINITY) < untilMs) this.#undurable.shift();
+    const isDurable = (one: Undurable): boolean => one.era < era || (one.era === era && one.watermark < untilMs);
+    while (this.#undurable[0] !== undefined && isDurable(this.#undurable[0])) this.#undurable.shift();
   }
 
   /** The storage thread died: what it had not answered will never be. Returns how many samples may have gone with it. */
@@ -155,7 +174,8 @@ export class HandOff {
 
   #closed(samples: number): Closed {
     const bytes = this.#writer.take();
-    return { bytes, samples, t0: this.#t0, t1: this.#t1, watermark: this.#watermark, synced: this.#synced };
+    const span = { t0: this.#t0, t1: this.#t1 };
+    return { bytes, samples, ...span, watermark: this.#watermark, synced: this.#synced, era: this.#era };
   }
 
   #pump(): void {
@@ -167,15 +187,15 @@ export class HandOff {
   }
 
   #post(closed: Closed): void {
-    const { bytes, samples, watermark, synced } = closed;
+    const { bytes, samples, watermark, synced, era } = closed;
     const overload: Overload | undefined = this.#overload;
     this.#overload = undefined;
     this.#pending++;
-    if (samples > 0) this.#remember({ samples, t0: closed.t0, t1: closed.t1, watermark, counted: 0 });
-    if (overload !== undefined) this.#remember({ ...overload, watermark, counted: overload.samples });
+    if (samples > 0) this.#remember({ samples, t0: closed.t0, t1: closed.t1, watermark, era, counted: 0 });
+    if (overload !== undefined) this.#remember({ ...overload, watermark, era, counted: overload.samples });
     this.#toldWatermark = watermark;
     this.#toldAtMs = this.#o.clock.monoMs();
-    const message = { type: "batches", bytes, samples, watermark, synced } as const;
+    const message = { type: "batches", bytes, samples, watermark, synced, era } as const;
     this.#o.post(overload === undefined ? message : { ...message, overload }, [bytes.buffer]);
   }
 
@@ -186,6 +206,7 @@ export class HandOff {
     this.#undurable.unshift({
       ...joined(one, other),
       watermark: other.watermark,
+      era: other.era,
       counted: one.counted + other.counted,
     });
   }

@@ -14,6 +14,8 @@ export interface StorageInit {
   readonly uplink: UplinkConfig;
   /** Wall time is known to be true at start. */
   readonly synced: boolean;
+  /** How far the gateway's wall time is ahead of the system clock (milliseconds); undefined: it is the system clock. */
+  readonly aheadMs?: number;
 }
 
 /** Samples lost on the field thread because the hand-off was full (milliseconds since 1970). */
@@ -33,6 +35,8 @@ export type ToStorage =
       readonly watermark: number;
       /** The wall clock was known to be true for all of these samples. */
       readonly synced: boolean;
+      /** Jumps of the gateway's clock before these samples (undefined: none): storage seals what it has at each. */
+      readonly era?: number;
       readonly overload?: Overload;
     }
   /** A critical record without seq: `body` is its last member as JSON text, such as `"event":{…}`. */
@@ -42,6 +46,8 @@ export type ToStorage =
       readonly asset?: string;
       readonly t0: number;
       readonly body: string;
+      /** `t0` is true; undefined: as with the samples handed over last. */
+      readonly synced?: boolean;
     }
   /** Commit what is there, seal it, send while the uplink takes it (at most `drainMs`), say offline, close. */
   | { readonly type: "stop"; readonly drainMs: number };
@@ -64,6 +70,8 @@ export interface OutboxStatus {
   readonly boot: number;
   /** Milliseconds since 1970: every sample of this boot with a time up to it is on disk. */
   readonly durable_until: number;
+  /** Jumps of the gateway's clock that it knows of (store-forward/outbox/watermark.ts); undefined: none. */
+  readonly clock_jumps?: number;
   readonly streams: Readonly<Record<Stream, { readonly next: number; readonly acked: number }>>;
   /** Sealed records that the cloud has not acknowledged. */
   readonly waiting: number;
@@ -71,6 +79,12 @@ export interface OutboxStatus {
   readonly bytes: number;
   readonly max_bytes: number;
   readonly oldest_age_s: number;
+  /** Bytes that the whole process wrote to disks this day (UTC); missing where the system does not tell. */
+  readonly written_today_bytes?: number;
+  /** `store.daily_writes`, if there is one. */
+  readonly daily_writes_bytes?: number;
+  /** The budget makes samples wait that long for their commit; missing while it is the configured interval. */
+  readonly stretched_commit_interval_ms?: number;
   /** Samples dropped, by the reason that their gap record tells. */
   readonly drops: Readonly<Record<"full" | "overload" | "corrupt" | "rejected" | "expired", number>>;
 }
@@ -91,4 +105,8 @@ export interface UplinkStatus {
   readonly bytes_sent: number;
   /** A backlog stands: `now/<asset>` is being published. */
   readonly backlog: boolean;
+  /** Bytes published in this calendar month (UTC), over restarts. */
+  readonly traffic?: { readonly month: string; readonly bytes: number };
+  /** Receipts of the cloud; ignored: no receipt, or of another epoch. */
+  readonly receipts?: { readonly taken: number; readonly ignored: number };
 }

@@ -3,11 +3,13 @@ import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import { isAbort } from "../core/errors.ts";
 import { Logger } from "../core/log.ts";
 import { CommitLoop } from "./outbox/commit-loop.ts";
+import { DiskWrites } from "./outbox/disk-writes.ts";
 import { hardwareHash } from "./outbox/hardware.ts";
 import { LatestValues } from "./outbox/latest-values.ts";
 import { Outbox } from "./outbox/outbox.ts";
 import { StorageClock } from "./outbox/storage-clock.ts";
 import type { FromStorage, StorageInit, StorageReport, ToStorage } from "./protocol.ts";
+import type { Receipt } from "./uplink/options.ts";
 import { Uplink } from "./uplink/uplink.ts";
 
 const REPORT_MS = 1000;
@@ -27,6 +29,7 @@ interface Parts {
   readonly log: Logger;
   /** Opened. */
   readonly outbox: Outbox;
+  readonly writes: DiskWrites;
 }
 
 class StorageThread {
@@ -37,6 +40,8 @@ class StorageThread {
   readonly #uplink: Uplink;
   readonly #loop: CommitLoop;
   readonly #latest: LatestValues;
+  readonly #prune: boolean;
+  #lastReceipt: Receipt | undefined;
   readonly #stopCommits = new AbortController();
   readonly #stopUplink = new AbortController();
   #running: Promise<unknown> = Promise.resolve();
@@ -44,15 +49,18 @@ class StorageThread {
   #reportedAtMs = Number.NEGATIVE_INFINITY;
   #reportedState = "";
 
-  constructor({ init, port, clock, log, outbox }: Parts) {
+  constructor({ init, port, clock, log, outbox, writes }: Parts) {
     this.#port = port;
     this.#log = log;
     this.#clock = clock;
     this.#outbox = outbox;
     this.#latest = new LatestValues(init.birth);
+    this.#prune = init.uplink.prune_on === "receipt";
     this.#loop = new CommitLoop({
       outbox,
-      commitIntervalMs: init.store.commit_interval,
+      get commitIntervalMs() {
+        return writes.commitIntervalMs;
+      },
       monoMs: () => clock.monoMs(),
     });
     this.#uplink = new Uplink({
@@ -64,6 +72,9 @@ class StorageThread {
       clock,
       onRejected: ({ stream, at, text }) => outbox.reject(stream, at, text),
       latestValues: () => this.#latest.assets(),
+      onReceipt: (receipt) => this.#receipt(receipt),
+      onRelease: () => this.#release(),
+      trafficPath: `${init.store.path}.traffic`,
     });
   }
 
@@ -84,6 +95,22 @@ class StorageThread {
     if (!isAbort(error)) this.#log.error("unexpected error on the storage thread", { error });
   }
 
+  #receipt(receipt: Receipt): boolean {
+    this.#lastReceipt = receipt;
+    const verdict = this.#outbox.takeReceipt(receipt, this.#prune);
+    if (verdict === "ahead") this.#uplink.rewind();
+    return verdict !== "foreign";
+  }
+
+  /** The receipt may have come while the outbox could not be read. */
+  #release(): boolean {
+    const receipt = this.#lastReceipt;
+    if (receipt === undefined || this.#outbox.takeReceipt(receipt, this.#prune) !== "ahead")
+      return this.#outbox.release();
+    this.#uplink.rewind();
+    return false;
+  }
+
   #take(message: ToStorage): void {
     if (message.type === "stop") {
       void this.#stop(message.drainMs);
@@ -94,7 +121,7 @@ class StorageThread {
       // In memory is safe enough to answer: the commit that makes it durable moves `durable_until`, not this.
       this.#outbox.take(message);
       this.#port.post({ type: "taken" });
-      this.#clock.follow(message.watermark, message.synced);
+      this.#clock.follow(message.watermark, message.synced, message.era);
       this.#latest.take(message.bytes);
     }
     if (this.#outbox.urgent || this.#outbox.full) this.#loop.poke();
@@ -129,7 +156,7 @@ class StorageThread {
   }
 }
 
-function openOutbox(init: StorageInit, clock: StorageClock, log: Logger): Outbox {
+function openOutbox(init: StorageInit, { clock, log, writes }: Pick<Parts, "clock" | "log" | "writes">): Outbox {
   const { gateway, birth, birthId, store, uplink, synced } = init;
   const outbox = new Outbox({
     path: store.path,
@@ -138,9 +165,11 @@ function openOutbox(init: StorageInit, clock: StorageClock, log: Logger): Outbox
     birthId,
     budget: { maxBytes: store.max_size, minFreeBytes: store.min_free },
     publishIntervalMs: uplink.publish_interval,
+    ...(store.expire_after === undefined ? {} : { expireAfterMs: store.expire_after }),
     synced,
     clock,
     log,
+    writes,
     hardware: hardwareHash(gateway),
   });
   outbox.open();
@@ -154,9 +183,12 @@ function main(parent: NonNullable<typeof parentPort>): void {
     listen: (take) => parent.on("message", take),
     close: () => parent.close(),
   };
-  const clock = new StorageClock(init.synced);
+  const clock = new StorageClock(init.synced, init.aheadMs);
   const log = new Logger("outbox", (entry) => port.post({ type: "log", entry }));
-  const thread = new StorageThread({ init, port, clock, log, outbox: openOutbox(init, clock, log) });
+  const { commit_interval: commitIntervalMs, daily_writes: dailyBytes } = init.store;
+  const writes = new DiskWrites({ commitIntervalMs, dailyBytes, clock });
+  const outbox = openOutbox(init, { clock, log, writes });
+  const thread = new StorageThread({ init, port, clock, log, outbox, writes });
   process.on("uncaughtException", (error) => thread.survive(error));
   process.on("unhandledRejection", (error) => thread.survive(error));
   thread.start();

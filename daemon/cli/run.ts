@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { formatConfigError, loadSite } from "../../config/load.ts";
-import { clockIsTrusted } from "../clock-trust.ts";
+import { startClock } from "../clock-start.ts";
 import { checkDrivers } from "../drivers.ts";
 import { Gateway } from "../gateway.ts";
 import { logFormatFor } from "../status/log-writer.ts";
@@ -28,7 +28,7 @@ export async function run(args: readonly string[]): Promise<number> {
   const gateway = new Gateway(loaded.site, {
     configFile: values.config,
     logFormat: logFormatFor(),
-    synced: await clockIsTrusted(Date.now()),
+    clock: await startClock(loaded.site.store.path),
   });
   await gateway.run(stop.signal);
   setTimeout(() => process.exit(0), LET_GO_MS).unref();

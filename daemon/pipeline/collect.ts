@@ -72,6 +72,15 @@ export class Collector {
     for (const rule of this.#rules) if (rule !== undefined) rule.lastUs = Number.NEGATIVE_INFINITY;
   }
 
+  /** The clock jumped by so much: intervals go on as if it had not. */
+  rebase(byUs: number): void {
+    for (const rule of this.#rules) {
+      if (rule === undefined) continue;
+      rule.lastUs += byUs;
+      rule.pendingUs += byUs;
+    }
+  }
+
   /** Time of the oldest change that is held back (microseconds), or Infinity: nothing later than it is final yet. */
   oldestPendingUs(): number {
     let oldest = Number.POSITIVE_INFINITY;

@@ -74,6 +74,11 @@ export class LatestValues {
     return batches;
   }
 
+  /** The clock jumped by so much: the time of a value moves along, or a stale sample would tell another age. */
+  rebase(byUs: number): void {
+    for (const last of this.#last) if (last.tUs !== 0) last.tUs += byUs;
+  }
+
   /** Whoever listens is new: every value that was ever read counts as changed. */
   tellAll(): void {
     for (const last of this.#last) {

@@ -61,7 +61,15 @@ export class Pipeline {
     this.#collector.forget();
   }
 
-  /** After the last source has stopped: hands over everything. The watermark is now. */
+  /** The clock has just jumped by so much. Returns the watermark of `tick` on the new time base. */
+  rebase(byUs: number): number {
+    this.latest.rebase(byUs);
+    this.#collector.rebase(byUs);
+    this.#lastTickUs = Math.max(0, this.#lastTickUs + byUs);
+    return Math.max(0, Math.floor((this.#lastTickUs - SETTLE_US) / 1000));
+  }
+
+  /** After the last source has stopped, and before a jump of the clock: hands over everything. The watermark is now. */
   finish(): number {
     const nowUs = this.#clock.wallUs();
     for (const batch of this.#collector.sweep(nowUs, true)) this.#store(batch);

@@ -1,11 +1,14 @@
 import { createReadStream } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
+import type { Clock } from "../../core/clock.ts";
 import { BusbarError, isAbort, messageOf } from "../../core/errors.ts";
 import type { BusSetup, CanBus, CanFrame } from "./bus.ts";
 import { CandumpParser } from "./candump.ts";
 
 /** Longer waits are cut, for setTimeout's 31 bits. */
 const MAX_WAIT_MS = 60_000;
+/** The recorded pace is kept exactly; only larger differences are a clock that jumped. */
+const JUMP_US = 1_000_000;
 
 /**
  * `log:<file>`: replays a candump log at the pace of its recording, as if it began now. At the end the bus is silent
@@ -34,18 +37,19 @@ export class LogBus implements CanBus {
     const { clock, label, log } = this.#setup;
     const recorded: CanFrame[] = [];
     const parser = new CandumpParser((frame) => recorded.push({ ...frame, data: frame.data.slice() }));
-    const pace = new Pace(clock.monoMs(), clock.wallUs());
+    const pace = new Pace(clock.monoMs());
+    const base = new ReplayBase(clock);
     let frames = 0;
     for await (const chunk of this.#chunks(signal)) {
       if (chunk === undefined) parser.end();
       else parser.push(chunk);
       for (const frame of recorded) {
-        const { dueMs, tUs } = pace.next(frame.tUs);
+        const { dueMs, replayedUs } = pace.next(frame.tUs);
         for (let waitMs = dueMs - clock.monoMs(); waitMs > 0; waitMs = dueMs - clock.monoMs()) {
           await delay(Math.min(Math.ceil(waitMs), MAX_WAIT_MS), undefined, { signal });
         }
         signal.throwIfAborted();
-        onFrame({ ...frame, tUs });
+        onFrame({ ...frame, tUs: base.startUs(clock) + replayedUs });
       }
       frames += recorded.length;
       recorded.length = 0;
@@ -66,23 +70,38 @@ export class LogBus implements CanBus {
   }
 }
 
-/** Maps recorded times to now; a recording that jumps back (two logs in one file) goes on without a gap. */
+/** When a frame is due, on the monotonic clock; a recording that jumps back (two logs in one file) goes on without a gap. */
 class Pace {
   readonly #startMs: number;
-  readonly #startUs: number;
   #shiftUs: number | undefined;
   #lastUs = 0;
 
-  constructor(startMs: number, startUs: number) {
+  constructor(startMs: number) {
     this.#startMs = startMs;
-    this.#startUs = startUs;
   }
 
-  next(recordedUs: number): { dueMs: number; tUs: number } {
+  next(recordedUs: number): { dueMs: number; replayedUs: number } {
     this.#shiftUs ??= -recordedUs;
     if (recordedUs + this.#shiftUs < this.#lastUs) this.#shiftUs = this.#lastUs - recordedUs;
     this.#lastUs = recordedUs + this.#shiftUs;
-    return { dueMs: this.#startMs + this.#lastUs / 1000, tUs: this.#startUs + this.#lastUs };
+    return { dueMs: this.#startMs + this.#lastUs / 1000, replayedUs: this.#lastUs };
+  }
+}
+
+/** When the replay began, on the gateway's wall clock as it is now: that clock may have jumped since. */
+class ReplayBase {
+  readonly #startMs: number;
+  #startUs: number;
+
+  constructor(clock: Clock) {
+    this.#startMs = clock.monoMs();
+    this.#startUs = clock.wallUs();
+  }
+
+  startUs(clock: Clock): number {
+    const jumpedUs = clock.wallUs() - this.#startUs - (clock.monoMs() - this.#startMs) * 1000;
+    if (Math.abs(jumpedUs) > JUMP_US) this.#startUs += Math.round(jumpedUs);
+    return this.#startUs;
   }
 }
 

@@ -76,10 +76,10 @@ export class Acks {
 
   /** After the commit: the marks that were written, and how far numbers are given out now. */
   settle(flushed: readonly MarkRow[], marks: readonly MarkRow[]): void {
-    for (const { epoch, stream, next } of marks) {
+    for (const { epoch, stream, next, acked } of marks) {
       const track = this.#tracks.get(`${epoch}${stream}`);
       if (track !== undefined) track.next = next;
-      else this.#tracks.set(`${epoch}${stream}`, { epoch, stream, next, mark: 0, early: new Set(), dirty: false });
+      else this.#tracks.set(`${epoch}${stream}`, { epoch, stream, next, mark: acked, early: new Set(), dirty: false });
     }
     for (const { epoch, stream, acked } of flushed) {
       const track = this.#tracks.get(`${epoch}${stream}`);

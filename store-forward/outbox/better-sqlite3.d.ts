@@ -4,6 +4,7 @@ declare module "better-sqlite3" {
     run(...parameters: P): { readonly changes: number; readonly lastInsertRowid: number | bigint };
     get(...parameters: P): R | undefined;
     all(...parameters: P): R[];
+    iterate(...parameters: P): IterableIterator<R>;
     pluck(): this;
   }
   class Database {

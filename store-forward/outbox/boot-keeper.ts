@@ -4,19 +4,21 @@ import { type BootState, bootFileOf, readBootFile, writeBootFile } from "../boot
 import type { OutboxOptions } from "./options.ts";
 
 const SAVE_MS = 60_000;
+const COARSE_BYTES = 8 * 1024 * 1024;
 
 export class BootKeeper {
-  readonly #o: Pick<OutboxOptions, "path" | "clock" | "log">;
+  readonly #o: Pick<OutboxOptions, "path" | "clock" | "log" | "writes">;
   #savedAtMs = 0;
   #last: BootState | undefined;
 
-  constructor(options: Pick<OutboxOptions, "path" | "clock" | "log">) {
+  constructor(options: Pick<OutboxOptions, "path" | "clock" | "log" | "writes">) {
     this.#o = options;
   }
 
   /** What the file says now; undefined when there is none that can be read. */
   load(): BootState | undefined {
     this.#last = readBootFile(bootFileOf(this.#o.path));
+    this.#o.writes?.restore(this.#last?.written);
     return this.#last;
   }
 
@@ -27,13 +29,15 @@ export class BootKeeper {
 
   /** Writes the file when `now`, or when the last time is a minute ago. Never throws: the outbox counts boots too. */
   keep(source: { bootState(wallMs: number, leastMs: number): BootState }, now: boolean): void {
-    const { path, clock, log } = this.#o;
+    const { path, clock, log, writes } = this.#o;
     const nowMs = clock.monoMs();
     if (!now && nowMs - this.#savedAtMs < SAVE_MS) return;
     this.#savedAtMs = nowMs;
-    const state = source.bootState(clock.wallMs(), this.#last?.wallMs ?? 0);
-    // Compared without the time: an idle gateway still tells the hour, but an unchanged file is not worth a write.
-    if (!now && JSON.stringify({ ...this.#last, wallMs: 0 }) === JSON.stringify({ ...state, wallMs: 0 })) return;
+    const written = writes?.today;
+    const kept = source.bootState(clock.wallMs(), this.#last?.wallMs ?? 0);
+    const state = written === undefined ? kept : { ...kept, written };
+    // An idle gateway still tells the hour and writes a little: neither is worth a write of its own.
+    if (!now && told(this.#last) === told(state)) return;
     this.#last = state;
     try {
       writeBootFile(bootFileOf(path), state);
@@ -41,4 +45,9 @@ export class BootKeeper {
       log.warn("boot file cannot be written; boots are counted in the outbox alone", { error: messageOf(error) });
     }
   }
+}
+
+function told(state: BootState | undefined): string {
+  const { day = 0, bytes = 0 } = state?.written ?? {};
+  return JSON.stringify({ ...state, wallMs: 0, written: [day, Math.floor(bytes / COARSE_BYTES)] });
 }

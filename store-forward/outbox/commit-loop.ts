@@ -5,6 +5,7 @@ const LEAST_DISTANCE_MS = 50;
 
 export interface CommitLoopOptions {
   readonly outbox: Pick<Outbox, "commit" | "urgent" | "full">;
+  /** Read anew before each wait: it may change (disk-writes.ts). */
   readonly commitIntervalMs: number;
   readonly monoMs: () => number;
 }
@@ -24,9 +25,9 @@ export class CommitLoop {
 
   /** Commits until `signal` aborts; the last commit is the caller's. */
   async run(signal: AbortSignal): Promise<void> {
-    const { outbox, commitIntervalMs, monoMs } = this.#o;
+    const { outbox, monoMs } = this.#o;
     let lastMs = monoMs();
-    let regularMs = lastMs + commitIntervalMs;
+    let regularMs = lastMs + this.#o.commitIntervalMs;
     while (!signal.aborted) {
       const hurried = outbox.urgent || outbox.full;
       const dueMs = hurried ? Math.min(regularMs, lastMs + LEAST_DISTANCE_MS) : regularMs;
@@ -38,7 +39,7 @@ export class CommitLoop {
       outbox.commit();
       lastMs = monoMs();
       // In step with the interval, but a late one is not made up for.
-      if (nowMs >= regularMs) regularMs = Math.max(regularMs + commitIntervalMs, nowMs);
+      if (nowMs >= regularMs) regularMs = Math.max(regularMs + this.#o.commitIntervalMs, nowMs);
       // A medium that refuses leaves the urgent where it is: the loop must still turn.
       await this.#pause(0, signal);
     }

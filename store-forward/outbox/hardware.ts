@@ -4,10 +4,13 @@ import { readFileSync } from "node:fs";
 
 const SOURCES = ["/etc/machine-id", "/proc/device-tree/serial-number"];
 
-/** Hash of machine id, board serial and gateway id; each is part of what makes record numbers ours. */
-export function hardwareHash(gateway: string): string {
+/**
+ * Hash of machine id, board serial and gateway id; each is part of what makes record numbers ours. A board that has
+ * neither id nor serial cannot be told from its clone: the takeover of the MQTT session is what shows then.
+ */
+export function hardwareHash(gateway: string, sources: readonly string[] = SOURCES): string {
   const hash = createHash("sha256").update(gateway);
-  for (const source of SOURCES) hash.update(`\0${read(source)}`);
+  for (const source of sources) hash.update(`\0${read(source)}`);
   return hash.digest("hex");
 }
 

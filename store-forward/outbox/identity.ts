@@ -3,8 +3,9 @@ import { randomInt } from "node:crypto";
 import type { Gap, Stream } from "../../core/record.ts";
 import { STREAMS } from "../../core/record.ts";
 import { type BootState, nextBoot } from "../boot.ts";
+import { noteUnsent } from "./renew.ts";
 import type { EpochRow } from "./schema.ts";
-import type { Store } from "./store.ts";
+import { FIRST_EPOCH, type Store } from "./store.ts";
 
 const LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz";
 /** For gaps of a file whose epoch nobody knows any more. */
@@ -23,7 +24,8 @@ export interface Beginning {
   readonly hardware: string;
   readonly birthId: string;
   readonly birth: Uint8Array;
-  readonly quarantined: boolean;
+  /** Where the file went that was damaged, if one was. */
+  readonly quarantined: string | undefined;
   /** This process used the outbox before: if it is the same file, this is no new start. */
   readonly resumed: boolean;
   /** The epoch's name if a new one begins. */
@@ -41,6 +43,12 @@ export interface Identity {
 
 /** Inside a transaction: notes this start. */
 export function beginRun(store: Store, beginning: Beginning): Identity {
+  const identity = identify(store, beginning);
+  noteUnsent(store, identity.epoch);
+  return identity;
+}
+
+function identify(store: Store, beginning: Beginning): Identity {
   const { previous, toldBoot = 0, wallMs, hardware, birthId, birth } = beginning;
   const newest = store.newestBoot();
   const resumed = beginning.resumed && toldBoot === newest ? store.epochs().at(-1) : undefined;
@@ -52,12 +60,17 @@ export function beginRun(store: Store, beginning: Beginning): Identity {
   store.setMeta("hardware", hardware);
   if (renewed === undefined && current !== undefined) return { boot, epoch: current, losses: [] };
   const losses = lossesOf(store, beginning, current);
-  return { boot, epoch: store.addEpoch(beginning.epoch), losses, ...(renewed === undefined ? {} : { renewed }) };
+  return {
+    boot,
+    epoch: store.addEpoch(beginning.epoch, beginning.quarantined === undefined ? null : FIRST_EPOCH),
+    losses,
+    ...(renewed === undefined ? {} : { renewed }),
+  };
 }
 
 function reasonToRenew(store: Store, current: EpochRow | undefined, beginning: Beginning): string | undefined {
   const { previous, hardware, quarantined } = beginning;
-  if (quarantined) return "the outbox file was damaged";
+  if (quarantined !== undefined) return "the outbox file was damaged";
   if (current === undefined) return previous === undefined ? undefined : "the outbox file was gone";
   if (store.meta("hardware") !== hardware) return "machine id, board or gateway id changed";
   if (previous === undefined) return undefined;
@@ -79,7 +92,7 @@ function lossesOf(store: Store, beginning: Beginning, current: EpochRow | undefi
     return STREAMS.map((stream) => lost(stream, previous, known ? store.mark(current.n, stream).next : undefined));
   }
   if (previous !== undefined) return STREAMS.map((stream) => lost(stream, previous, undefined));
-  if (!quarantined) return [];
+  if (quarantined === undefined) return [];
   const t = { t0: 0, t1: wallMs };
   return STREAMS.map((c) => ({ c, epoch: UNKNOWN_EPOCH, from: 1, to: null, samples: null, reason: "corrupt", ...t }));
 }

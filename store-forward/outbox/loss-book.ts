@@ -3,6 +3,7 @@ import type { Logger } from "../../core/log.ts";
 import type { OutboxStatus } from "../protocol.ts";
 import type { Losses } from "./pending.ts";
 import type { LostRecords } from "./reader.ts";
+import type { Committed } from "./session.ts";
 
 export class LossBook {
   readonly #log: Logger;
@@ -32,9 +33,10 @@ export class LossBook {
     this.#drops.corrupt += corrupt?.samples ?? 0;
   }
 
-  /** Samples that made room, and samples of signals that no birth names. */
-  dropped(full: number, unknown: number): void {
-    this.#drops.full += full;
+  /** Samples that made room, that were too old, and of signals that no birth names. */
+  dropped({ dropped, expired, unknown }: Pick<Committed, "dropped" | "expired" | "unknown">): void {
+    this.#drops.full += dropped;
+    this.#drops.expired += expired;
     this.#drops.corrupt += unknown;
     if (unknown > 0) this.#log.error("samples of undeclared signals dropped", { samples: unknown });
   }

@@ -1,4 +1,5 @@
 import type { Logger } from "../../core/log.ts";
+import type { DiskWrites } from "./disk-writes.ts";
 import type { Budget } from "./retention.ts";
 
 export interface OutboxOptions {
@@ -8,10 +9,14 @@ export interface OutboxOptions {
   readonly birthId: string;
   readonly budget: Budget;
   readonly publishIntervalMs: number;
+  /** Age at which telemetry and bulk records are dropped; undefined: never. */
+  readonly expireAfterMs?: number;
   /** Wall time is known to be true at start. */
   readonly synced: boolean;
   readonly clock: StoreClock;
   readonly log: Logger;
+  /** Counts what is written to disk; what it knows of the day is kept over starts. */
+  readonly writes?: DiskWrites;
   /** Hash of what identifies this board (hardware.ts). */
   readonly hardware: string;
 }
@@ -20,6 +25,8 @@ export interface StoreClock {
   monoMs(): number;
   /** Milliseconds since 1970, integer. */
   wallMs(): number;
+  /** As Clock's. */
+  ageMs?(stampMs: number): number;
 }
 
 export interface CommitOptions {

@@ -1,12 +1,6 @@
 /**
  * The outbox: everything the cloud does not have yet, in one SQLite file with one writer.
  *
- * Format (schema.ts). `packed`: the samples of one commit and stream, all assets, core/pack.ts under zstd and a CRC.
- * `seal`: "records 120 to 219 of stream t are what encoder 1 makes of packed rows 40 to 49", with each record's CRC:
- * telemetry is written once, its records are rebuilt when they are read and leave only when they match. `record`:
- * critical records as they are. `mark`: per epoch and stream the next number and what is acknowledged. `gap`: losses
- * that may still grow. `run`, `birth`: which birth payload tells the signals of a boot's rows.
- *
  * Commits. One transaction takes all that was handed over, seals what is due, numbers critical records, writes marks
  * and deletes what lies below them: all of it or nothing, WAL with synchronous=FULL (read back at open). Nothing is
  * numbered outside of a commit, and `read` gives committed records only, so a byte leaves after its identity is durable.
@@ -15,13 +9,13 @@
  * and acknowledgements since then: those records are sent again, byte by byte the same. Rows that no seal covers yet are
  * sealed at the next start, with their own boot, sync and birth.
  *
- * Deleted: below the acknowledged mark; or by the budget, oldest first, with the gap in the same transaction. The file
+ * Deleted: below the acknowledged mark; or by budget or age, oldest first, with the gap in the same transaction. The file
  * is never shrunk, its pages are used again: no VACUUM, no stall, 15 % fewer writes than with auto_vacuum.
  *
  * The medium refuses: hand-offs stay in bounded memory (pending.ts), one attempt every few seconds. The content is
- * damaged: recovery.ts sets the file aside and begins a new one, at open or at any later moment.
+ * damaged: a seal is mended (mend.ts); for all else recovery.ts sets the file aside and begins a new one, at open or at
+ * any later moment, and salvage.ts takes over what the old one still holds.
  */
-import { statSync } from "node:fs";
 import { messageOf } from "../../core/errors.ts";
 import type { Stream } from "../../core/record.ts";
 import { nextBoot } from "../boot.ts";
@@ -32,11 +26,13 @@ import { BootKeeper } from "./boot-keeper.ts";
 import { newEpoch } from "./identity.ts";
 import { LossBook } from "./loss-book.ts";
 import type { CommitOptions, OutboxOptions } from "./options.ts";
-import { type HandedOver, Pending, type PendingCritical } from "./pending.ts";
+import { bytesOf, type HandedOver, Pending, type PendingCritical } from "./pending.ts";
 import type { LostRecords } from "./reader.ts";
 import { openStore, unwritable } from "./recovery.ts";
+import type { CloudReceipt } from "./renew.ts";
 import { Session } from "./session.ts";
 import { faultOf } from "./sqlite.ts";
+import { outboxStatus } from "./status.ts";
 import { MAX_SEAL_BYTES } from "./transaction.ts";
 
 const RETRY_MS = 3000;
@@ -49,6 +45,8 @@ export class Outbox implements RecordQueue {
   readonly #losses: LossBook;
   #session: Session | undefined;
   #begun = false;
+  /** Records may have left this process. */
+  #released = false;
   #boot: number | undefined;
   #epoch = newEpoch();
   readonly #bootFile: BootKeeper;
@@ -59,7 +57,6 @@ export class Outbox implements RecordQueue {
   #damage: string | undefined;
   #retryAtMs = Number.NEGATIVE_INFINITY;
   #sealedAtMs = Number.NEGATIVE_INFINITY;
-  #durableUntil = 0;
   #attempted: { readonly fingerprint: string; readonly batches: number } | undefined;
   onSealed: (() => void) | undefined;
   /** The cloud takes records: gaps need not wait for their end to be told. */
@@ -98,12 +95,14 @@ export class Outbox implements RecordQueue {
 
   /** Takes samples into memory; they are durable after the next commit. Never throws. */
   take(handedOver: HandedOver): void {
+    // The clock jumped: what is here is of the other time base, and is told by itself, with its own sync mark.
+    if ((handedOver.era ?? 0) !== this.#pending.watermark.era) this.commit({ seal: true, final: true });
     this.#pending.take(handedOver);
     this.#synced = handedOver.synced;
   }
 
   takeCritical(record: PendingCritical): void {
-    this.#pending.takeCritical(record);
+    this.#pending.takeCritical({ synced: this.#synced || record.kind === "time", ...record });
     if (record.kind === "time") this.#synced = true;
   }
 
@@ -125,6 +124,7 @@ export class Outbox implements RecordQueue {
       this.#ballast.take(this.#o.clock.monoMs());
       while (this.full) this.#transact(session, { seal, final: false });
       this.#transact(session, { seal, final });
+      if (!final && session.salvage()) this.onSealed?.();
       this.#recovered();
       this.#bootFile.keep(session, final);
       return true;
@@ -144,11 +144,20 @@ export class Outbox implements RecordQueue {
 
   /** The record will never be taken: it moves to the dead letters, with a gap. False when it is not there any more. */
   reject(stream: Stream, at: Position, reason: string): boolean {
-    const session = this.#session;
-    const record = this.read(stream, { epoch: at.epoch, seq: at.seq - 1 }, 1)[0];
-    if (session === undefined || record?.epoch !== at.epoch || record.seq !== at.seq) return false;
-    session.reject(record, reason);
-    return true;
+    return this.#guarded(false, (session) => session.reject(stream, at, reason));
+  }
+
+  /** Before a process's first record leaves: true when it may. */
+  release(): boolean {
+    this.#released = true;
+    return this.#guarded(false, (session) => session.release());
+  }
+
+  /** `ahead` (renew.ts): all stored gets a new epoch, now or with the next receipt; nothing read before may be sent. */
+  takeReceipt(receipt: CloudReceipt, prune: boolean): "foreign" | "known" | "ahead" {
+    const verdict = this.#guarded("foreign", (session) => session.judge(receipt, prune));
+    if (verdict === "ahead" && this.commit()) this.#guarded(undefined, (session) => this.#renew(session, receipt));
+    return verdict;
   }
 
   births(): Uint8Array[] {
@@ -156,23 +165,11 @@ export class Outbox implements RecordQueue {
   }
 
   status(): OutboxStatus {
-    const { path, budget, clock } = this.#o;
-    const told = this.#error ?? this.#notice;
-    const state = this.#guarded(undefined, (session) => session.summary(clock.wallMs()));
-    const none = { next: 1, acked: 0 };
-    return {
-      state: this.#error === undefined ? "ok" : "unwritable",
-      ...(told === undefined ? {} : { error: told }),
-      epoch: this.#epoch,
-      boot: this.boot,
-      durable_until: this.#durableUntil,
-      streams: state?.streams ?? { c: none, t: none, b: none },
-      waiting: state?.waiting ?? 0,
-      bytes: bytesOf(path) + bytesOf(`${path}-wal`) + bytesOf(`${path}-shm`),
-      max_bytes: budget.maxBytes,
-      oldest_age_s: state?.oldestAgeS ?? 0,
-      drops: this.#losses.counts(this.#pending.losses),
-    };
+    const summary = this.#guarded(undefined, (session) => session.summary(this.#o.clock));
+    const { boot, epoch } = this;
+    const fault = { error: this.#error, notice: this.#notice };
+    const drops = this.#losses.counts(this.#pending.losses);
+    return outboxStatus(this.#o, { ...fault, boot, epoch, watermark: this.#pending.watermark, summary, drops });
   }
 
   /** Closes the file; what is not committed is lost. */
@@ -195,14 +192,26 @@ export class Outbox implements RecordQueue {
     }
   }
 
+  #renew(session: Session, receipt: CloudReceipt): void {
+    this.#adopt(session.renew(receipt, newEpoch(), { nowMs: this.#o.clock.wallMs(), synced: this.#synced }));
+    this.onSealed?.();
+  }
+
+  #adopt(session: Session): void {
+    this.#session = session;
+    this.#epoch = session.identity.epoch.name;
+    if (this.#released) session.release();
+    this.#bootFile.keep(session, true);
+  }
+
   #begin(): Session {
     const { path, clock, log } = this.#o;
     const wallMs = clock.wallMs();
     const { store, quarantined } = openStore(path, wallMs, this.#damage);
     this.#damage = undefined;
     if (quarantined !== undefined) {
-      this.#notice = `outbox ${path} was damaged (${quarantined.reason}) and begun anew; the old file is ${quarantined.path}`;
-      log.error("outbox damaged and begun anew: what it held is lost", quarantined);
+      this.#notice = `outbox ${path} was set aside (${quarantined.reason}) and begun anew; the old file is ${quarantined.path}`;
+      log.error("outbox set aside and begun anew: what it held is not sent", quarantined);
     }
     const previous = this.#bootFile.last;
     const ours = {
@@ -216,15 +225,13 @@ export class Outbox implements RecordQueue {
       ballastHeld: () => this.#ballast.held,
       onLost: (lost: LostRecords) => this.#losses.lose(lost),
     };
-    const session = Session.begin({ ...options, ...ours, previous, wallMs, quarantined: quarantined !== undefined });
+    const session = Session.begin({ ...options, ...ours, previous, wallMs, quarantined: quarantined?.path });
     const { boot, epoch, renewed } = session.identity;
     if (renewed !== undefined) log.warn("a new epoch begins", { epoch: epoch.name, reason: renewed });
-    this.#session = session;
     this.#begun = true;
     this.#boot = boot;
-    this.#epoch = epoch.name;
     this.#settleAttempt(session);
-    this.#bootFile.keep(session, true);
+    this.#adopt(session);
     return session;
   }
 
@@ -242,7 +249,7 @@ export class Outbox implements RecordQueue {
     const nowMs = clock.monoMs();
     const batches = this.#pending.slice(MAX_COMMIT_BYTES);
     const due = nowMs - this.#sealedAtMs >= publishIntervalMs - PUBLISH_SLACK_MS;
-    const sealNow = seal || final || due || session.openBytes + sizeOf(batches) >= MAX_SEAL_BYTES;
+    const sealNow = seal || final || due || session.openBytes + bytesOf(batches) >= MAX_SEAL_BYTES;
     const wallMs = clock.wallMs();
     const work = { batches, critical: this.#pending.critical, losses: this.#pending.losses, lost: this.#losses.untold };
     const how = { seal: sealNow, final, linkUp: this.linkUp, nowMs: wallMs, synced: this.#synced, publishIntervalMs };
@@ -251,19 +258,19 @@ export class Outbox implements RecordQueue {
       return;
     }
     this.#attempted = { fingerprint: session.fingerprint(), batches: batches.length };
-    const { sealed, dropped, unknown } = session.commit({ ...work, ...how });
+    const done = session.commit({ ...work, ...how });
     this.#attempted = undefined;
     this.#losses.told(work.losses);
-    this.#losses.dropped(dropped, unknown);
+    this.#losses.dropped(done);
     this.#pending.committed(batches.length);
     // The first values of a boot do not wait for an interval to pass, whatever else was sealed before them.
     if (sealNow && (batches.length > 0 || Number.isFinite(this.#sealedAtMs))) this.#sealedAtMs = nowMs;
     this.#committed();
-    if (sealed) this.onSealed?.();
+    if (done.sealed) this.onSealed?.();
   }
 
   #committed(): void {
-    if (this.#pending.bytes === 0) this.#durableUntil = this.#pending.watermark;
+    if (this.#pending.bytes === 0) this.#pending.watermark.committed();
   }
 
   #failed(error: unknown): void {
@@ -289,11 +296,3 @@ export class Outbox implements RecordQueue {
 
 /** A commit timer that fires a little early must not put the seal off by a whole interval. */
 const PUBLISH_SLACK_MS = 20;
-
-function sizeOf(batches: readonly { readonly bytes: Uint8Array }[]): number {
-  return batches.reduce((sum, { bytes }) => sum + bytes.length, 0);
-}
-
-function bytesOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-}

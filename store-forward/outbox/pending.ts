@@ -1,6 +1,7 @@
 /** What was handed over and is not committed yet: bounded memory that drops its oldest and keeps count. */
 import type { Overload } from "../protocol.ts";
 import { type Span, spanOf } from "./rows.ts";
+import { Watermark } from "./watermark.ts";
 
 /** How long a dead disk is bridged without loss: about ten minutes of 1,000 samples per second. */
 const MAX_BYTES = 8 * 1024 * 1024;
@@ -16,6 +17,8 @@ export interface PendingCritical {
   readonly asset?: string;
   readonly t0: number;
   readonly body: string;
+  /** `t0` is true; undefined: as at the commit. */
+  readonly synced?: boolean;
 }
 
 export interface HandedOver {
@@ -23,6 +26,7 @@ export interface HandedOver {
   readonly samples: number;
   readonly watermark: number;
   readonly synced: boolean;
+  readonly era?: number;
   readonly overload?: Overload;
 }
 
@@ -41,8 +45,8 @@ export class Pending {
   #corrupt: Overload | undefined;
   #lostCritical: Overload | undefined;
   #bytes = 0;
-  /** Highest watermark handed over, milliseconds since 1970. */
-  watermark = 0;
+  /** Until when what was handed over is on disk. */
+  readonly watermark = new Watermark();
 
   get bytes(): number {
     return this.#bytes;
@@ -58,13 +62,18 @@ export class Pending {
   }
 
   /** Never throws: bytes that are no batches are counted and told as corrupt. */
-  take({ bytes, samples, watermark, synced, overload }: HandedOver): void {
-    this.watermark = Math.max(this.watermark, watermark);
+  take({ bytes, samples, watermark, synced, era, overload }: HandedOver): void {
     if (overload !== undefined) this.#overload = merge(this.#overload, overload);
-    if (bytes.length === 0) return;
+    if (bytes.length === 0) {
+      this.watermark.take({ watermark, era }, Number.POSITIVE_INFINITY);
+      return;
+    }
     try {
-      this.#batches.push({ bytes, synced, ...spanOf(bytes) });
+      const span = spanOf(bytes);
+      this.watermark.take({ watermark, era }, span.t0);
+      this.#batches.push({ bytes, synced, ...span });
     } catch {
+      this.watermark.take({ watermark, era }, watermark);
       this.#corrupt = merge(this.#corrupt, { samples, t0: watermark, t1: watermark });
       return;
     }
@@ -105,6 +114,10 @@ export class Pending {
     this.#bytes -= oldest.bytes.length;
     this.#overload = merge(this.#overload, oldest);
   }
+}
+
+export function bytesOf(batches: readonly { readonly bytes: Uint8Array }[]): number {
+  return batches.reduce((sum, { bytes }) => sum + bytes.length, 0);
 }
 
 /** One loss that covers both. */

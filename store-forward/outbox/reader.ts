@@ -59,6 +59,13 @@ export class Reader {
     return found;
   }
 
+  /** Something is stored after (epoch, seq) and before the epoch `end`. */
+  hasBefore(stream: Stream, { epoch, seq }: { readonly epoch: number; readonly seq: number }, end: number): boolean {
+    const { store } = this.#options;
+    const next = stream === "c" ? store.recordsAfter(epoch, seq, 1)[0] : store.sealAfter(stream, epoch, seq);
+    return next !== undefined && next.epoch < end;
+  }
+
   /** Records that were sealed just now: kept until others take their place. */
   keep(seal: Pick<SealRow, "stream" | "epoch" | "seq_from">, records: readonly SealedRecord[]): void {
     const key = `${seal.stream}${seal.epoch}/${seal.seq_from}`;
@@ -77,6 +84,11 @@ export class Reader {
     const epoch = this.#options.epochs.get(seal.epoch)?.name ?? "";
     const context: SealContext = { ...this.#birthOf(boot), epoch, stream, boot, sync: sync === 1 };
     return sealBatches(batches, context, seal.seq_from);
+  }
+
+  /** How many of its records come out as it says. */
+  proven(seal: SealRow): number {
+    return this.#verified(seal).good.length;
   }
 
   #critical(after: { readonly epoch: number; readonly seq: number }, limit: number) {
@@ -141,7 +153,7 @@ export class Reader {
     for (let seq = seal.seq_from; seq <= seal.seq_to; seq++) {
       const index = seq - seal.seq_from;
       const record = built[index];
-      const holds = record !== undefined && 8 * index < sums.byteLength;
+      const holds = record !== undefined && 8 * index + 8 <= sums.byteLength;
       if (holds && crc32(record.plain) === sums.getUint32(8 * index, true)) good.push(record);
       else bad.push(seq);
     }

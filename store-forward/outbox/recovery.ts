@@ -3,7 +3,8 @@
  *
  * Not ours, damaged or of another version: renamed beside itself (`<file>.corrupt-<milliseconds>`, its log with it; the
  * newest three are kept), and a new file with a new epoch begins. Only the header, the schema and what SQLite reads to
- * open are checked: start-up does not wait for gigabytes. Rows carry checksums that every read verifies.
+ * open are checked: start-up does not wait for gigabytes. Rows carry checksums that every read verifies. What the old
+ * file still holds is taken over later (salvage.ts).
  */
 import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";

@@ -6,7 +6,7 @@ import type { Acks } from "./acks.ts";
 import { BALLAST_BYTES } from "./ballast.ts";
 import { growGap } from "./gaps.ts";
 import { samplesOf } from "./reader.ts";
-import type { EpochRow } from "./schema.ts";
+import type { EpochRow, SealRow } from "./schema.ts";
 import { PAGE_BYTES, WAL_BYTES } from "./sqlite.ts";
 import type { Store } from "./store.ts";
 
@@ -67,9 +67,18 @@ export function makeRoom(options: RoomOptions): number {
   return dropped;
 }
 
-function dropOldestSeal({ store, acks, epochs, nowMs }: RoomOptions): number | undefined {
+function dropOldestSeal(options: RoomOptions): number | undefined {
+  const { store } = options;
   const seal = store.firstSeal(SEALED_STREAMS[0]) ?? store.firstSeal(SEALED_STREAMS[1]);
-  if (seal === undefined) return undefined;
+  return seal === undefined ? undefined : dropSealUnderGap(options, seal, "full");
+}
+
+/** Inside a transaction: drops what is left of a seal, and tells it. Returns the samples dropped. */
+export function dropSealUnderGap(
+  { store, acks, epochs, nowMs }: Pick<RoomOptions, "store" | "acks" | "epochs" | "nowMs">,
+  seal: SealRow,
+  reason: "full" | "expired",
+): number {
   const { stream, epoch, seq_to: to, t_min: t0, t_max: t1 } = seal;
   const from = Math.max(seal.seq_from, acks.mark(stream, epoch).acked + 1);
   store.dropSeal(seal);
@@ -77,7 +86,7 @@ function dropOldestSeal({ store, acks, epochs, nowMs }: RoomOptions): number | u
   if (from > to) return 0;
   const samples = samplesOf(seal, from, to, (seq) => !acks.has(stream, epoch, seq));
   const name = epochs.get(epoch)?.name ?? "";
-  growGap(store, { c: stream, epoch: name, from, to, samples, reason: "full", t0, t1 }, nowMs);
+  growGap(store, { c: stream, epoch: name, from, to, samples, reason, t0, t1 }, nowMs);
   return samples;
 }
 

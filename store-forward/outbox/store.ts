@@ -1,27 +1,32 @@
 /** Every statement of the outbox, prepared once, under a name. No thinking here. */
-import { crc32 } from "node:zlib";
-import { BusbarError } from "../../core/errors.ts";
 import type { Stream } from "../../core/record.ts";
 import type { SealedRecord } from "../queue.ts";
+import { prepareSchema } from "./migrate.ts";
 import type { EpochRow, GapRow, MarkRow, PackedRow, RecordRow, SealRow } from "./schema.ts";
-import { APPLICATION_ID, DDL, SCHEMA_VERSION } from "./schema.ts";
+import { RottedSeal, sealChecksum, sound } from "./seal-sum.ts";
 import type { Database, Statement } from "./sqlite.ts";
 import { PAGE_BYTES } from "./sqlite.ts";
+
+/** Epochs below it are free for those of a file that was set aside (salvage.ts). */
+export const FIRST_EPOCH = 1000;
+const ROW_FLOOR = 2 ** 40;
 
 type Sql<P extends unknown[], R = never> = Statement<P, R>;
 type Seek = [Stream, number, number];
 
 export class Store {
   readonly #db: Database;
-  readonly #addPacked: Sql<[string, number, number, number, number, number, number, number, Uint8Array]>;
+  readonly #addPacked: Sql<[number | null, string, number, number, number, number, number, number, number, Uint8Array]>;
   readonly #packedRange: Sql<[number, number, Stream], PackedRow>;
   readonly #packedAfter: Sql<[number, Stream], PackedRow>;
   readonly #dropPacked: Sql<[number, number, Stream]>;
-  readonly #addSeal: Sql<(string | number | Uint8Array)[]>;
+  readonly #addSeal: Sql<[SealRow]>;
   readonly #sealAt: Sql<Seek, SealRow>;
   readonly #sealAfter: Sql<Seek, SealRow>;
   readonly #firstSeal: Sql<[Stream], SealRow>;
-  readonly #lastRow: Sql<[Stream], number>;
+  readonly #lastSeal: Sql<[Stream], SealRow>;
+  readonly #scanSeals: Sql<[Stream], SealRow>;
+  readonly #outline: Sql<[number, number, Stream], Omit<PackedRow, "data">>;
   readonly #dropSeal: Sql<[Stream, number, number]>;
   readonly #addRecord: Sql<[number, number, number, string, string | null, number, Uint8Array]>;
   readonly #recordsAfter: Sql<[number, number, number], RecordRow>;
@@ -41,25 +46,31 @@ export class Store {
   readonly #newestRow: Sql<[], number | null>;
   readonly #epochs: Sql<[], EpochRow>;
   readonly #meta: Sql<[string], string>;
+  #rowFloor: number;
 
   /** Makes the tables in an empty file. Throws BusbarError STORE_CORRUPT when the file is of another version or program. */
   constructor(db: Database) {
     this.#db = db;
     prepareSchema(db);
     this.#addPacked = db.prepare(
-      "INSERT INTO packed(stream, boot, sync, t_min, t_max, samples, coding, crc, data) VALUES(?,?,?,?,?,?,?,?,?)",
+      "INSERT INTO packed(id, stream, boot, sync, t_min, t_max, samples, coding, crc, data) VALUES(?,?,?,?,?,?,?,?,?,?)",
     );
     this.#packedRange = db.prepare("SELECT * FROM packed WHERE id BETWEEN ? AND ? AND stream = ? ORDER BY id");
     this.#packedAfter = db.prepare("SELECT * FROM packed WHERE id > ? AND stream = ? ORDER BY id");
     this.#dropPacked = db.prepare("DELETE FROM packed WHERE id BETWEEN ? AND ? AND stream = ?");
-    this.#addSeal = db.prepare("INSERT INTO seal VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+    this.#addSeal = db.prepare(
+      `INSERT INTO seal VALUES(@stream, @epoch, @seq_from, @seq_to, @row_from, @row_to, @boot, @sync, @sealed_ms,
+       @t_min, @t_max, @encoder, @sums, @crc)`,
+    );
     const seal = "SELECT * FROM seal WHERE stream = ?";
     this.#sealAt = db.prepare(`${seal} AND epoch = ? AND seq_from <= ? ORDER BY seq_from DESC LIMIT 1`);
     this.#sealAfter = db.prepare(`${seal} AND (epoch, seq_from) > (?, ?) ORDER BY epoch, seq_from LIMIT 1`);
     this.#firstSeal = db.prepare(`${seal} ORDER BY epoch, seq_from LIMIT 1`);
-    this.#lastRow = db
-      .prepare<[Stream], number>("SELECT row_to FROM seal WHERE stream = ? ORDER BY epoch DESC, seq_from DESC LIMIT 1")
-      .pluck();
+    this.#lastSeal = db.prepare(`${seal} ORDER BY epoch DESC, seq_from DESC LIMIT 1`);
+    this.#scanSeals = db.prepare(seal);
+    this.#outline = db.prepare(
+      "SELECT id, boot, sync, t_min, t_max, samples FROM packed WHERE id BETWEEN ? AND ? AND stream = ? ORDER BY id",
+    );
     this.#dropSeal = db.prepare("DELETE FROM seal WHERE stream = ? AND epoch = ? AND seq_from = ?");
     this.#addRecord = db.prepare("INSERT INTO record VALUES(?,?,?,?,?,?,?)");
     const record = "SELECT * FROM record";
@@ -91,6 +102,7 @@ export class Store {
     this.#newestRow = db.prepare<[], number | null>("SELECT max(id) FROM packed").pluck();
     this.#epochs = db.prepare("SELECT * FROM epoch ORDER BY n");
     this.#meta = db.prepare<[string], string>("SELECT value FROM meta WHERE key = ?").pluck();
+    this.#rowFloor = Number(this.meta("row_floor") ?? 0);
   }
 
   /** Changes with every commit that stores or numbers something. */
@@ -127,51 +139,55 @@ export class Store {
     return { fileBytes: pages * PAGE_BYTES, usedBytes: (pages - free) * PAGE_BYTES };
   }
 
-  addPacked(row: Omit<PackedRow, "id">): number {
+  addPacked(row: Omit<PackedRow, "id"> & { readonly id?: number }): number {
     const { stream, boot, sync, t_min, t_max, samples, coding, crc, data } = row;
-    return Number(this.#addPacked.run(stream, boot, sync, t_min, t_max, samples, coding, crc, data).lastInsertRowid);
+    const next = this.#rowFloor === 0 ? null : Math.max(this.#newestRow.get() ?? 0, this.#rowFloor) + 1;
+    return Number(
+      this.#addPacked.run(row.id ?? next, stream, boot, sync, t_min, t_max, samples, coding, crc, data).lastInsertRowid,
+    );
   }
   packedRange(stream: Stream, from: number, to: number): PackedRow[] {
     return this.#packedRange.all(from, to, stream);
   }
-  /** Rows that no seal covers. */
+  /** Rows that no seal covers. Throws RottedSeal when nobody can tell where the last seal ends. */
   unsealed(stream: Stream): PackedRow[] {
-    return this.#packedAfter.all(this.#lastRow.get(stream) ?? 0, stream);
+    const last = sound(this.#lastSeal.get(stream));
+    if (last !== undefined && last.seq_to < this.mark(last.epoch, stream).next - 1) {
+      throw new RottedSeal(`outbox seal ${stream} after ${last.seq_to}: it is gone`);
+    }
+    return this.#packedAfter.all(last?.row_to ?? 0, stream);
+  }
+  /** What rows with an id in this range say of themselves, without their data. */
+  outlineOf(
+    stream: Stream,
+    from: number,
+    to: number,
+  ): Pick<PackedRow, "id" | "boot" | "sync" | "t_min" | "t_max" | "samples">[] {
+    return this.#outline.all(from, to, stream);
   }
   dropPacked(stream: Stream, from: number, to: number): void {
     this.#dropPacked.run(from, to, stream);
   }
 
   addSeal(row: Omit<SealRow, "crc">): void {
-    const { stream, epoch, seq_from, seq_to, row_from, row_to, boot, sync, sealed_ms, t_min, t_max } = row;
-    const { encoder, sums } = row;
-    this.#addSeal.run(
-      ...[
-        stream,
-        epoch,
-        seq_from,
-        seq_to,
-        row_from,
-        row_to,
-        boot,
-        sync,
-        sealed_ms,
-        t_min,
-        t_max,
-        encoder,
-        sums,
-        sealChecksum(row),
-      ],
-    );
+    this.#addSeal.run({ ...row, crc: sealChecksum(row) });
   }
-  /** The seal that holds the first stored record after (epoch, seq). Throws BusbarError STORE_CORRUPT when it rotted. */
+  /** The seal that holds the first stored record after (epoch, seq). Throws RottedSeal. */
   sealAfter(stream: Stream, epoch: number, seq: number): SealRow | undefined {
     const at = this.#sealAt.get(stream, epoch, seq);
     return sound(at !== undefined && at.seq_to > seq ? at : this.#sealAfter.get(stream, epoch, seq));
   }
-  /** Throws BusbarError STORE_CORRUPT when it rotted. */
+  /** Throws RottedSeal. */
   firstSeal(stream: Stream): SealRow | undefined {
     return sound(this.#firstSeal.get(stream));
+  }
+  /** All of a stream, rotted ones too, in their order. */
+  scanSeals(stream: Stream): Iterable<SealRow> {
+    return this.#scanSeals.iterate(stream);
+  }
+  /** The seal alone, without its rows. False when it cannot be found where it was read. */
+  dropSealRow({ stream, epoch, seq_from }: SealRow): boolean {
+    return this.#dropSeal.run(stream, epoch, seq_from).changes === 1;
   }
   dropSeal({ stream, epoch, seq_from, row_from, row_to }: SealRow): void {
     this.dropPacked(stream, row_from, row_to);
@@ -233,9 +249,8 @@ export class Store {
   epochs(): EpochRow[] {
     return this.#epochs.all();
   }
-  addEpoch(name: string): EpochRow {
-    const { lastInsertRowid } = this.#db.prepare("INSERT INTO epoch(name) VALUES(?)").run(name);
-    return { n: Number(lastInsertRowid), name };
+  addEpoch(name: string, n: number | null = null): EpochRow {
+    return { n: Number(this.#db.prepare("INSERT INTO epoch VALUES(?,?)").run(n, name).lastInsertRowid), name };
   }
   meta(key: string): string | undefined {
     return this.#meta.get(key);
@@ -262,31 +277,16 @@ export class Store {
   /** Notes the start of a boot and forgets those that no row names any more. */
   beginRun(boot: number, birthId: string, payload: Uint8Array): void {
     this.#db.prepare("DELETE FROM run WHERE boot < ?").run(this.oldestBoot() ?? boot);
-    this.#db.prepare("INSERT INTO run VALUES(?,?)").run(boot, birthId);
-    this.#db.prepare("INSERT OR IGNORE INTO birth VALUES(?,?)").run(birthId, payload);
+    this.addRun(boot, birthId, payload);
     this.#db.exec("DELETE FROM birth WHERE id NOT IN (SELECT birth FROM run)");
   }
-}
-
-function sealChecksum(row: Omit<SealRow, "crc">): number {
-  const { stream, epoch, seq_from, seq_to, row_from, row_to, boot, sync, sealed_ms, t_min, t_max, encoder, sums } = row;
-  const numbers = [epoch, seq_from, seq_to, row_from, row_to, boot, sync, sealed_ms, t_min, t_max, encoder];
-  return crc32(sums, crc32(`${stream} ${numbers.join(" ")}`));
-}
-
-function sound(seal: SealRow | undefined): SealRow | undefined {
-  if (seal === undefined || sealChecksum(seal) === seal.crc) return seal;
-  throw new BusbarError("STORE_CORRUPT", `outbox seal ${seal.stream} ${seal.seq_from}: checksum is wrong`);
-}
-
-function prepareSchema(db: Database): void {
-  const application = db.pragma("application_id", { simple: true });
-  const version = db.pragma("user_version", { simple: true });
-  const tables = db.prepare<[], number>("SELECT count(*) FROM sqlite_schema").pluck().get();
-  if (tables === 0 && application === 0 && version === 0) {
-    const pragmas = `PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION};`;
-    db.exec(`BEGIN IMMEDIATE; ${DDL} ${pragmas} COMMIT`);
-  } else if (application !== APPLICATION_ID || version !== SCHEMA_VERSION) {
-    throw new BusbarError("STORE_CORRUPT", `outbox schema ${String(application)}/${String(version)} is not known`);
+  addRun(boot: number, birthId: string, payload: Uint8Array): void {
+    this.#db.prepare("INSERT OR IGNORE INTO run VALUES(?,?)").run(boot, birthId);
+    this.#db.prepare("INSERT OR IGNORE INTO birth VALUES(?,?)").run(birthId, payload);
+  }
+  /** In an empty file: older epochs and rows may be put below all that follows. */
+  leaveRoom(): void {
+    this.#rowFloor = ROW_FLOOR;
+    this.setMeta("row_floor", String(ROW_FLOOR));
   }
 }

@@ -2,6 +2,7 @@
 import type { Gap } from "../../core/record.ts";
 import { sealRecord } from "../../core/record.ts";
 import type { SealedRecord } from "../queue.ts";
+import { expire } from "./expiry.ts";
 import { gapBody, gapsDue, growGap } from "./gaps.ts";
 import type { Identity } from "./identity.ts";
 import type { Losses, PendingBatches, PendingCritical } from "./pending.ts";
@@ -39,6 +40,8 @@ export interface CommitInput extends Pick<RoomOptions, "store" | "acks" | "epoch
   readonly seal: boolean;
   readonly linkUp: boolean;
   readonly publishIntervalMs: number;
+  /** Milliseconds; undefined: no age is too high. */
+  readonly expireAfterMs: number | undefined;
   /** The gateway stops: tell every gap. */
   readonly final: boolean;
 }
@@ -50,6 +53,8 @@ export interface CommitResult {
   readonly marks: readonly MarkRow[];
   /** Samples dropped to make room. */
   readonly dropped: number;
+  /** Samples too old to be worth sending. */
+  readonly expired: number;
   /** Samples whose signal no birth names. */
   readonly unknown: number;
 }
@@ -57,6 +62,7 @@ export interface CommitResult {
 export function commitAll(input: CommitInput): CommitResult {
   const { store, batches, critical, nowMs } = input;
   const bytes = [...batches.map(({ bytes }) => bytes.length), ...critical.map(({ body }) => body.length)];
+  const expired = expire({ ...input, boot: input.identity.boot });
   const dropped = makeRoom({ ...input, bytes: bytes.reduce((sum, length) => sum + length, 0) });
   for (const lost of input.lost) addGap(input, gapOf(lost));
   noteLosses(input);
@@ -68,13 +74,19 @@ export function commitAll(input: CommitInput): CommitResult {
     store.dropGap(gap.id);
   }
   const flushed = input.acks.flush(store);
-  return { open: input.seal ? [] : rows, sealed, flushed, marks: store.marks(), dropped, unknown };
+  return { open: input.seal ? [] : rows, sealed, flushed, marks: store.marks(), dropped, unknown, expired };
 }
 
 /** Numbers and stores one record of stream c. */
 export function addCritical(
   { store, identity, birthId, gateway: gw, synced, nowMs }: CriticalContext,
-  { kind, asset, t0, body }: Omit<PendingCritical, "kind"> & { readonly kind: PendingCritical["kind"] | "gap" },
+  {
+    kind,
+    asset,
+    t0,
+    body,
+    synced: known = synced,
+  }: Omit<PendingCritical, "kind"> & { readonly kind: PendingCritical["kind"] | "gap" },
 ): void {
   const { boot, epoch } = identity;
   const mark = store.mark(epoch.n, "c");
@@ -85,7 +97,7 @@ export function addCritical(
     c: "c",
     seq: mark.next,
     boot,
-    sync: synced,
+    sync: known,
     birth: birthId,
     t0,
   } as const;

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { connect, type IClientOptions, type MqttClient, type Packet } from "mqtt";
 import { BusbarError } from "../../core/errors.ts";
 import { disconnected, httpAnswer, linkError, malformed, refused, refusesVersion } from "./faults.ts";
+import { limitsOf, publishBytes, type ServerLimits } from "./limits.ts";
 
 export type Protocol = "5" | "3.1.1";
 
@@ -21,16 +22,10 @@ export interface LinkOptions {
   readonly tls: { readonly ca?: Buffer; readonly cert?: Buffer; readonly key?: Buffer };
   readonly keepaliveMs: number;
   readonly connectTimeoutMs: number;
+  /** The host took the connection. */
+  readonly onReached?: () => void;
   /** Published by the server when this link dies: QoS 1, retained. */
   readonly will: { readonly topic: string; readonly payload: Buffer };
-}
-
-/** What a server allows: its CONNACK properties, or what holds without. */
-export interface ServerLimits {
-  readonly receiveMaximum: number;
-  readonly maximumPacketBytes: number;
-  readonly maximumQos: 0 | 1 | 2;
-  readonly retain: boolean;
 }
 
 export interface DialFailure {
@@ -45,11 +40,6 @@ export interface DialFailure {
 export interface LinkEnd {
   readonly error: BusbarError;
   readonly byPeer: boolean;
-}
-
-/** Most bytes that a PUBLISH takes on the wire: fixed header (5), topic length, packet id, properties length. */
-export function publishBytes(topic: string, payload: Buffer): number {
-  return payload.length + topic.length + 10;
 }
 
 /** Our own inbound limits: receipts and states are small. */
@@ -76,7 +66,8 @@ export class Link {
   readonly #options: LinkOptions;
   readonly #end = Promise.withResolvers<LinkEnd>();
   #client: MqttClient | undefined;
-  #limits: ServerLimits = { receiveMaximum: 65_535, maximumPacketBytes: 268_435_455, maximumQos: 2, retain: true };
+  #limits: ServerLimits = limitsOf(undefined);
+  readonly #aliases = new Map<string, number>();
   #gone = false;
   #bytesSent = 0;
   #reached = false;
@@ -91,6 +82,11 @@ export class Link {
 
   get limits(): ServerLimits {
     return this.#limits;
+  }
+
+  /** The server's address, where the transport tells it. */
+  get address(): string | undefined {
+    return (this.#client?.stream as { remoteAddress?: string } | undefined)?.remoteAddress;
   }
 
   /** Bytes of publishes handed to the socket. */
@@ -128,8 +124,9 @@ export class Link {
    */
   publish(topic: string, payload: Buffer, qos: 0 | 1 | 2, retain: boolean, done?: (reasonCode: number) => void): void {
     if (this.#gone) return;
-    this.#bytesSent += publishBytes(topic, payload);
-    this.#client?.publish(topic, payload, { qos, retain }, (error) => {
+    const { name, properties } = this.#aliased(topic, qos > 0 && !retain);
+    this.#bytesSent += publishBytes(name, payload);
+    this.#client?.publish(name, payload, { qos, retain, ...properties }, (error) => {
       if (this.#gone || done === undefined || qos === 0) return;
       const code = reasonOf(error);
       // Without a code it is no answer of the server: the link's end will follow.
@@ -190,6 +187,19 @@ export class Link {
     this.#watch(client.stream as Duplex);
   }
 
+  /**
+   * A record's topic by its number, once the server knows it. Numbers are never given anew: a fleet of assets in turn
+   * would push each other out; what comes too late for one goes by name. They end with the connection (MQTT 5 3.3.2.3.4).
+   */
+  #aliased(topic: string, record: boolean): { name: string; properties?: { properties: { topicAlias: number } } } {
+    const known = this.#aliases.get(topic);
+    if (known !== undefined) return { name: "", properties: { properties: { topicAlias: known } } };
+    if (!record || this.#aliases.size >= this.#limits.topicAliasMaximum) return { name: topic };
+    const topicAlias = this.#aliases.size + 1;
+    this.#aliases.set(topic, topicAlias);
+    return { name: topic, properties: { properties: { topicAlias } } };
+  }
+
   #watch(stream: Duplex & { setNoDelay?: (on: boolean) => void }): void {
     // Publishes of one turn leave in one write already; Nagle would hold the next one back for a delayed ACK.
     stream.setNoDelay?.(true);
@@ -197,6 +207,7 @@ export class Link {
       this.#reached = true;
     };
     stream.once("secureConnect", reached);
+    stream.once("connect", () => this.#options.onReached?.());
     if (this.#options.url.startsWith("mqtt:")) stream.once("connect", reached);
     // Before mqtt.js, which would only see a packet with wrong flags.
     stream.prependOnceListener("data", (chunk: Buffer) => {
@@ -261,17 +272,6 @@ function clientOptions(options: LinkOptions): IClientOptions {
     // Ours tells a deaf host from a deaf server, and comes first.
     connectTimeout: options.connectTimeoutMs * 2,
     will: { ...options.will, qos: 1, retain: true },
-  };
-}
-
-function limitsOf(properties: Readonly<Record<string, unknown>> | undefined): ServerLimits {
-  const { receiveMaximum, maximumPacketSize, maximumQoS, retainAvailable } = properties ?? {};
-  return {
-    // MQTT 5 3.2.2.3.3: 65,535 when absent, zero is a protocol error.
-    receiveMaximum: typeof receiveMaximum === "number" && receiveMaximum > 0 ? receiveMaximum : 65_535,
-    maximumPacketBytes: typeof maximumPacketSize === "number" ? maximumPacketSize : 268_435_455,
-    maximumQos: maximumQoS === 0 || maximumQoS === 1 ? maximumQoS : 2,
-    retain: retainAvailable !== false,
   };
 }
 

@@ -1,6 +1,7 @@
 /** One stream's way through the window: what to send next, what awaits its acknowledgement, what is held. Pure. */
 import type { Stream } from "../../core/record.ts";
 import type { Position, RecordQueue, SealedRecord } from "../queue.ts";
+import { SettledByServer, type Settlement } from "./settlement.ts";
 
 export interface InFlight {
   readonly record: SealedRecord;
@@ -13,6 +14,8 @@ export interface LaneOptions {
   readonly queue: RecordQueue;
   readonly stream: Stream;
   readonly qos: 1 | 2;
+  /** Default: with the server's acknowledgement. */
+  readonly settlement?: Settlement;
   /** First wait before a refused record is tried again. */
   readonly retryFirstMs: number;
   /** Records read at once: bounds what a lane keeps in memory beside the window. */
@@ -27,6 +30,7 @@ export class Lane {
   readonly stream: Stream;
   readonly qos: 1 | 2;
   readonly #queue: RecordQueue;
+  readonly #settlement: Settlement;
   readonly #retryFirstMs: number;
   readonly #readAhead: number;
   /** In the order in which they were sent. */
@@ -40,8 +44,9 @@ export class Lane {
   /** The one record that is tried while refused. */
   #probe: SealedRecord | undefined;
 
-  constructor({ queue, stream, qos, retryFirstMs, readAhead = READ_AHEAD }: LaneOptions) {
+  constructor({ queue, stream, qos, settlement, retryFirstMs, readAhead = READ_AHEAD }: LaneOptions) {
     this.#queue = queue;
+    this.#settlement = settlement ?? new SettledByServer(queue);
     this.stream = stream;
     this.qos = qos;
     this.#retryFirstMs = retryFirstMs;
@@ -65,7 +70,12 @@ export class Lane {
   /** The next record to send, or undefined: nothing there, or held. Throws what the queue throws. */
   next(nowMs: number): SealedRecord | undefined {
     if (this.#refused && (this.#inFlight.size > 0 || nowMs < this.#heldUntilMs)) return undefined;
-    return this.#peek();
+    return this.#settlement.open(this.stream) ? this.#peek() : undefined;
+  }
+
+  /** Records that were acknowledged are to be sent again: reads from the first on. */
+  again(): void {
+    this.#rewind();
   }
 
   /** `record`, which is the one that `next` gave, is on its way. */
@@ -82,7 +92,7 @@ export class Lane {
   acked(record: SealedRecord): InFlight | undefined {
     const flight = this.#inFlight.get(record);
     if (flight === undefined) return undefined;
-    this.#queue.ack(this.stream, record);
+    this.#settlement.acked(record);
     this.#inFlight.delete(record);
     // Others that were under way together with the refused one say nothing about it.
     if (record === this.#probe) this.#recovered();
@@ -137,9 +147,17 @@ export class Lane {
   }
 
   #read(): void {
-    const records = this.#queue.read(this.stream, this.#cursor, this.#readAhead);
-    this.#mayHaveMore = records.length === this.#readAhead;
-    this.#cursor = records.at(-1) ?? this.#cursor;
-    this.#ahead = records;
+    const underWay = new Set([...this.#inFlight.keys()].map(keyOf));
+    do {
+      const after = this.#cursor ?? this.#settlement.floor(this.stream);
+      const records = this.#queue.read(this.stream, after, this.#readAhead);
+      this.#mayHaveMore = records.length === this.#readAhead;
+      this.#cursor = records.at(-1) ?? this.#cursor;
+      this.#ahead = records.filter((record) => !underWay.has(keyOf(record)) && !this.#settlement.waits(record));
+    } while (this.#ahead.length === 0 && this.#mayHaveMore);
   }
+}
+
+function keyOf({ epoch, seq }: Position): string {
+  return `${epoch}/${seq}`;
 }

@@ -9,6 +9,7 @@ export interface NowOptions {
   readonly gateway: string;
   readonly latest: (() => Iterable<LatestValues>) | undefined;
   readonly publish: (topicTail: string, payload: Buffer) => void;
+  readonly when: "backlog" | "always" | "never";
   readonly intervalMs: number;
 }
 
@@ -35,10 +36,12 @@ export class NowTopics {
     return this.#shown;
   }
 
-  /** Called often; publishes when a backlog stands and it is time, clears when none stands. */
+  /** Called often; publishes while it is wanted and when it is time, clears when it is not wanted. */
   update(backlog: boolean, nowMs: number): void {
-    if (!backlog) this.clear();
-    if (!backlog || nowMs - this.#lastMs < this.#o.intervalMs) return;
+    const { when } = this.#o;
+    const wanted = when === "always" || (when === "backlog" && backlog);
+    if (!wanted) this.clear();
+    if (!wanted || nowMs - this.#lastMs < this.#o.intervalMs) return;
     this.#lastMs = nowMs;
     for (const latest of this.#o.latest?.() ?? []) {
       this.#shown.add(latest.asset);

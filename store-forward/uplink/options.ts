@@ -46,8 +46,12 @@ export interface UplinkOptions {
   readonly clock: Clock;
   /** 0 ≤ random() < 1, for the jitter of reconnections. */
   readonly random?: () => number;
-  /** Called for every well-formed receipt, before a process's first record goes out. */
-  readonly onReceipt?: (receipt: Receipt) => void;
+  /** Called for every well-formed receipt, before a process's first record goes out. False: it is of a foreign epoch. */
+  readonly onReceipt?: (receipt: Receipt) => boolean;
+  /** Asked before the first record of each connection: false while it cannot be noted that records may have left. */
+  readonly onRelease?: () => boolean;
+  /** Where the month's traffic is kept; default: nowhere. */
+  readonly trafficPath?: string;
   /**
    * Moves the record to the dead letters with a gap: true when `read` will not return it again. Without it, or on
    * false, the stream is held and the record tried again.
@@ -70,7 +74,14 @@ export interface UplinkTiming {
   /** First wait before a refused record is tried again; doubles up to a minute. */
   readonly retryRefusedMs: number;
   readonly receiptWaitMs: number;
-  readonly nowIntervalMs: number;
+  /** Instead of `uplink.now.interval`. */
+  readonly nowIntervalMs: number | undefined;
+  /** While a connection attempt waits, the path is tried this often. */
+  readonly probeMs: number;
+  /** An acknowledged record without receipt is sent again after so long. */
+  readonly receiptDueMs: number;
+  /** The bridge is alive for so long after a sign of life. */
+  readonly bridgeAliveMs: number;
   /** How often stall, backlog and held records are looked at. */
   readonly tickMs: number;
   /** How long `offline` may wait for its acknowledgement at an orderly stop. */
@@ -86,7 +97,10 @@ export const DEFAULT_TIMING: UplinkTiming = {
   heldMs: 10_000,
   retryRefusedMs: 1000,
   receiptWaitMs: 100,
-  nowIntervalMs: 1000,
+  nowIntervalMs: undefined,
+  probeMs: 1000,
+  receiptDueMs: 300_000,
+  bridgeAliveMs: 180_000,
   tickMs: 250,
   farewellMs: 2000,
 };

@@ -1,7 +1,7 @@
 /** What the fleet sees of this gateway beside its records: `state` with its last will, births, receipts (DESIGN §6). */
 import { messageOf } from "../../core/errors.ts";
 import { reasonText } from "./faults.ts";
-import type { UplinkOptions } from "./options.ts";
+import type { Receipt, UplinkOptions } from "./options.ts";
 import { parseObject, parseReceipt } from "./receipts.ts";
 import type { Sender } from "./sender.ts";
 
@@ -32,10 +32,19 @@ export interface PresenceOptions {
   readonly sender: Sender;
   /** The server has `online`; once. */
   onUp(): void;
+  /** Undefined: something that is no receipt. */
+  onReceipt(receipt: Receipt | undefined): void;
+  /** The bridge is alive. */
+  onAlive(): void;
   onWarning(key: string, text: string): void;
 }
 
 const CORRECT_EVERY_MS = 1000;
+
+/** `busbar/v1/<slot>/bridge/alive` of a gateway's prefix `busbar/v1/<slot>/<gateway>`. */
+function aliveTopic(prefix: string): string {
+  return prefix.replace(/[^/]+$/, "bridge/alive");
+}
 
 /**
  * Publishes births and `online`, and `online` again when a late last will or somebody else's `offline` stands on our
@@ -45,6 +54,7 @@ export class Presence {
   readonly #o: PresenceOptions;
   #seen: SeenState | undefined;
   #up = false;
+  #birthTaken: Uint8Array | undefined;
   #leaving = false;
   #publishedMs = Number.NEGATIVE_INFINITY;
   #correctedMs = Number.NEGATIVE_INFINITY;
@@ -58,13 +68,24 @@ export class Presence {
     return this.#up;
   }
 
+  /** The newest birth that the server acknowledged on this link. */
+  get birthTaken(): Uint8Array | undefined {
+    return this.#birthTaken;
+  }
+
   get topics(): readonly string[] {
-    return [`${this.#o.prefix}/receipt`, `${this.#o.prefix}/state`];
+    const { prefix, uplink } = this.#o;
+    const own = [`${prefix}/receipt`, `${prefix}/state`];
+    return uplink.config.prune_on === "receipt" ? [...own, aliveTopic(prefix)] : own;
   }
 
   /** Births, oldest first, then `online`. */
   announce(births: readonly Uint8Array[]): void {
-    for (const birth of births) this.#publish("birth", Buffer.from(birth));
+    for (const birth of births) {
+      this.#publish("birth", Buffer.from(birth), () => {
+        this.#birthTaken = birth;
+      });
+    }
     this.#online();
   }
 
@@ -78,8 +99,9 @@ export class Presence {
   }
 
   message(topic: string, payload: Buffer): void {
-    const [receipt, state] = this.topics;
+    const [receipt, state, alive] = this.topics;
     if (topic === state) this.#stateSeen(payload);
+    else if (topic === alive) this.#o.onAlive();
     else if (topic === receipt && payload.length > 0) this.#receipt(payload);
   }
 
@@ -109,11 +131,12 @@ export class Presence {
   #receipt(payload: Buffer): void {
     const receipt = parseReceipt(payload);
     if (receipt === undefined) {
+      this.#o.onReceipt(undefined);
       this.#o.onWarning("receipt", "the receipt topic holds something that is no receipt");
       return;
     }
     try {
-      this.#o.uplink.onReceipt?.(receipt);
+      this.#o.onReceipt(receipt);
     } catch (error) {
       this.#o.uplink.log.error("receipt could not be handled", { reason: messageOf(error) });
     }

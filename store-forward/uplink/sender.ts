@@ -2,12 +2,14 @@
  * Order and window of one link (DESIGN invariant 5): presence first, then critical, telemetry, bulk; each stream in
  * seq order; never more unacknowledged publishes than the window; one slot of it is critical's own.
  */
-import { compressRecord } from "../../core/record.ts";
 import { recordTopicTail } from "../../core/topics.ts";
 import type { SealedRecord } from "../queue.ts";
-import { type Link, publishBytes } from "./connection.ts";
+import type { Link } from "./connection.ts";
 import type { FlightBudget } from "./flight-budget.ts";
+import type { Framing } from "./frame.ts";
 import type { Lane } from "./lane.ts";
+import { publishBytes } from "./limits.ts";
+import type { RateLimit } from "./rate-limit.ts";
 
 export interface SenderHooks {
   readonly monoMs: () => number;
@@ -24,6 +26,9 @@ export interface SenderOptions {
   readonly prefix: string;
   readonly window: number;
   readonly budget: FlightBudget;
+  readonly rate: RateLimit | undefined;
+  /** Asked at each send: what a record travels as may change with what the server has. */
+  readonly framing: () => Framing;
   readonly hooks: SenderHooks;
 }
 
@@ -43,6 +48,7 @@ export class Sender {
   readonly #controlsSent = new Set<{ readonly sentMs: number }>();
   #recordsAllowed = false;
   #scheduled: NodeJS.Immediate | undefined;
+  #nextTurn: NodeJS.Timeout | undefined;
   #stopped = false;
 
   constructor(options: SenderOptions) {
@@ -83,6 +89,7 @@ export class Sender {
   stop(): void {
     this.#stopped = true;
     clearImmediate(this.#scheduled);
+    clearTimeout(this.#nextTurn);
     this.#scheduled = undefined;
   }
 
@@ -123,7 +130,17 @@ export class Sender {
   #mayUncritical(): boolean {
     const { lanes, window, budget } = this.#o;
     const critical = lanes.find((lane) => lane.stream === "c")?.inFlight ?? 0;
-    return budget.open && (window === 1 || this.inFlight - critical < window - 1);
+    return budget.open && (window === 1 || this.inFlight - critical < window - 1) && this.#inRate();
+  }
+
+  #inRate(): boolean {
+    const waitMs = this.#o.rate?.waitMs(this.#o.hooks.monoMs()) ?? 0;
+    if (waitMs === 0) return true;
+    this.#nextTurn ??= setTimeout(() => {
+      this.#nextTurn = undefined;
+      this.schedule();
+    }, waitMs);
+    return false;
   }
 
   /**
@@ -151,10 +168,11 @@ export class Sender {
   #send(lane: Lane, record: SealedRecord): boolean {
     const { link, prefix, budget, hooks } = this.#o;
     const topic = `${prefix}/${recordTopicTail(record.kind, record.asset)}`;
-    const payload = compressRecord(record.plain);
+    const payload = this.#o.framing()(record.plain);
     const bytes = publishBytes(topic, payload);
     lane.sent(record, bytes, hooks.monoMs());
     budget.sent(bytes);
+    this.#o.rate?.spend(bytes, hooks.monoMs());
     if (bytes > link.limits.maximumPacketBytes) this.#refused(lane, record, bytes, 0x95);
     else link.publish(topic, payload, lane.qos, false, (code) => this.#answered(lane, record, bytes, code));
     return true;

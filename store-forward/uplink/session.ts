@@ -1,16 +1,20 @@
 /** What happens on one live link, from the first subscription to DISCONNECT. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { BusbarError, messageOf } from "../../core/errors.ts";
-import { STREAMS } from "../../core/record.ts";
 import type { SealedRecord } from "../queue.ts";
 import type { Link, LinkEnd } from "./connection.ts";
 import { isPoison, reasonText, refused } from "./faults.ts";
 import type { FlightBudget } from "./flight-budget.ts";
+import { birthFraming, type Framing, plainFraming } from "./frame.ts";
 import { Lane } from "./lane.ts";
 import { NowTopics } from "./now.ts";
-import type { Rejection, UplinkOptions, UplinkTiming } from "./options.ts";
+import type { Receipt, UplinkOptions, UplinkTiming } from "./options.ts";
 import { type Incarnation, Presence } from "./presence.ts";
+import type { RateLimit } from "./rate-limit.ts";
+import { backlogStands, giveUp, qosOf, streamsOf } from "./rules.ts";
 import { Sender } from "./sender.ts";
+import type { Settlement } from "./settlement.ts";
+import { Unreceipted } from "./unreceipted.ts";
 
 export interface SessionOptions {
   readonly uplink: UplinkOptions;
@@ -19,6 +23,8 @@ export interface SessionOptions {
   readonly prefix: string;
   readonly own: Incarnation;
   readonly budget: FlightBudget;
+  readonly rate: RateLimit | undefined;
+  readonly settlement: Settlement;
   /** A process's first record waits for the receipt (DESIGN §2). */
   readonly first: boolean;
   /** One record at a time: one of them is suspected of ending links. */
@@ -28,6 +34,8 @@ export interface SessionOptions {
   /** The server has `online`. */
   onUp(): void;
   onRecordsAllowed(): void;
+  /** Undefined: something that is no receipt. */
+  onReceipt(receipt: Receipt | undefined): void;
   onAcked(record: SealedRecord): void;
   onWarning(key: string, text: string): void;
 }
@@ -42,13 +50,20 @@ export class Session {
   #refusal: string | undefined;
   #backlog = false;
   #queueFailed = false;
+  #framing: { readonly birth: Uint8Array; readonly framing: Framing } | undefined;
 
   constructor(options: SessionOptions) {
-    const { uplink, link, timing, prefix, budget, own } = options;
-    const { queue, gateway, latestValues } = uplink;
+    const { uplink, link, timing, prefix, budget, own, rate, settlement } = options;
+    const { queue, gateway, latestValues, config } = uplink;
     this.#o = options;
-    this.#lanes = STREAMS.map((stream) => {
-      return new Lane({ queue, stream, qos: qosOf(stream, options), retryFirstMs: timing.retryRefusedMs });
+    this.#lanes = streamsOf(config).map((stream) => {
+      return new Lane({
+        queue,
+        stream,
+        qos: qosOf(stream, config, link.limits),
+        settlement,
+        retryFirstMs: timing.retryRefusedMs,
+      });
     });
     const hooks = {
       monoMs: () => uplink.clock.monoMs(),
@@ -56,19 +71,23 @@ export class Session {
       onRefused: (record: SealedRecord, code: number) => this.#refused(record, code),
       onQueueError: (error: unknown) => this.#queueError(error),
     };
-    this.#sender = new Sender({ link, lanes: this.#lanes, prefix, window: this.window, budget, hooks });
+    const framing = (): Framing => this.#framingNow();
+    this.#sender = new Sender({ link, lanes: this.#lanes, prefix, window: this.window, budget, rate, framing, hooks });
     this.#presence = new Presence({
       uplink,
       prefix,
       own,
       sender: this.#sender,
       onUp: () => options.onUp(),
+      onReceipt: (receipt) => options.onReceipt(receipt),
+      onAlive: () => settlement instanceof Unreceipted && settlement.bridgeAlive(),
       onWarning: (key, text) => options.onWarning(key, text),
     });
     const publish = (tail: string, payload: Buffer): void =>
       link.publish(`${prefix}/${tail}`, payload, 0, link.limits.retain);
-    const intervalMs = timing.nowIntervalMs;
-    this.#now = new NowTopics({ gateway, latest: latestValues, publish, intervalMs }, options.shownNow);
+    const intervalMs = timing.nowIntervalMs ?? config.now.interval;
+    const when = config.link === "metered" ? "never" : config.now.when;
+    this.#now = new NowTopics({ gateway, latest: latestValues, publish, when, intervalMs }, options.shownNow);
   }
 
   get window(): number {
@@ -152,10 +171,30 @@ export class Session {
       await subscribed;
       await sleep(timing.receiptWaitMs, undefined, { signal: this.#over.signal }).catch(() => {});
     }
+    await this.#released();
     if (this.#over.signal.aborted) return;
     this.#o.onRecordsAllowed();
     this.#sender.allowRecords();
     this.#warnOfRefusedTopics(await subscribed);
+  }
+
+  /** A record leaves only after it is noted that records may have left (outbox/renew.ts). */
+  async #released(): Promise<void> {
+    const { signal } = this.#over;
+    const { uplink, timing, onWarning } = this.#o;
+    while (!signal.aborted && uplink.onRelease?.() === false) {
+      onWarning("release", "records wait until the outbox can be written");
+      await sleep(timing.retryRefusedMs, undefined, { signal }).catch(() => {});
+    }
+  }
+
+  /** The birth as dictionary only when the server keeps it for every reader. */
+  #framingNow(): Framing {
+    const birth = this.#presence.birthTaken;
+    const { link, uplink } = this.#o;
+    if (uplink.config.link !== "metered" || birth === undefined || !link.limits.retain) return plainFraming;
+    if (this.#framing?.birth !== birth) this.#framing = { birth, framing: birthFraming(birth) };
+    return this.#framing.framing;
   }
 
   async #farewell(): Promise<void> {
@@ -187,12 +226,26 @@ export class Session {
     try {
       if (this.#queueFailed) this.wake();
       this.#queueFailed = false;
+      this.#sendAgain();
       // Wakes what was held until now.
       this.#sender.schedule();
       this.#backlog = backlogStands(this.#lanes, uplink);
       this.#now.update(this.#backlog, uplink.clock.monoMs());
     } catch (error) {
       this.#queueError(error);
+    }
+  }
+
+  /** What the cloud has given no receipt for. */
+  #sendAgain(): void {
+    const { settlement, uplink } = this.#o;
+    if (!(settlement instanceof Unreceipted)) return;
+    const { again, rejected } = settlement.due();
+    for (const lane of this.#lanes) if (again.has(lane.stream)) lane.again();
+    for (const record of rejected) {
+      const { stream, epoch, seq } = record;
+      const text = `stream ${stream} record ${epoch}/${seq}: sent four times without a receipt`;
+      if (giveUp(uplink, { stream, at: { epoch, seq }, reasonCode: undefined, text })) settlement.forget(record);
     }
   }
 
@@ -234,26 +287,4 @@ export class Session {
     if (topics.length === 0 || this.#over.signal.aborted) return;
     this.#o.onWarning("subscribe", `the server refuses to subscribe ${topics.join(", ")}; allow it`);
   }
-}
-
-/** The oldest unacknowledged record was sealed more than three publish intervals ago. Throws what the queue throws. */
-export function backlogStands(lanes: readonly Lane[], { clock, config }: UplinkOptions): boolean {
-  const times = lanes.map((lane) => lane.oldestSealedMs()).filter((time) => time !== undefined);
-  return times.length > 0 && clock.wallUs() / 1000 - Math.min(...times) > 3 * config.publish_interval;
-}
-
-/** Hands a record to the dead letters; false when it stays in the queue. */
-export function giveUp({ onRejected, log }: UplinkOptions, rejection: Rejection): boolean {
-  try {
-    return onRejected?.(rejection) === true;
-  } catch (error) {
-    log.error("a rejected record could not be set aside", { record: rejection.text, reason: messageOf(error) });
-    return false;
-  }
-}
-
-function qosOf(stream: string, { uplink, link }: SessionOptions): 1 | 2 {
-  const { critical, telemetry } = uplink.config.qos;
-  const wanted = stream === "c" ? critical : telemetry;
-  return link.limits.maximumQos === 2 ? wanted : 1;
 }

@@ -2,20 +2,23 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { backoff } from "../../core/backoff.ts";
 import { BusbarError } from "../../core/errors.ts";
-import { STREAMS } from "../../core/record.ts";
 import { uplinkPrefix } from "../../core/topics.ts";
 import type { UplinkStatus } from "../protocol.ts";
 import type { SealedRecord } from "../queue.ts";
-import { type DialFailure, dial, type Link, type LinkEnd, type Protocol } from "./connection.ts";
-import { readCredentials } from "./credentials.ts";
-import { linkError, stateAfter } from "./faults.ts";
+import type { Link, LinkEnd } from "./connection.ts";
+import { Dialler } from "./dialler.ts";
+import { stateAfter } from "./faults.ts";
 import { FlightBudget } from "./flight-budget.ts";
 import { Lane } from "./lane.ts";
 import { News } from "./news.ts";
-import { DEFAULT_TIMING, type UplinkOptions, type UplinkTiming } from "./options.ts";
-import { statePayload } from "./presence.ts";
-import { backlogStands, giveUp, Session } from "./session.ts";
+import { DEFAULT_TIMING, type Receipt, type UplinkOptions, type UplinkTiming } from "./options.ts";
+import { RateLimit } from "./rate-limit.ts";
+import { backlogStands, giveUp, streamsOf } from "./rules.ts";
+import { Session } from "./session.ts";
+import { SettledByServer, type Settlement } from "./settlement.ts";
 import { Suspect } from "./suspect.ts";
+import { Traffic } from "./traffic.ts";
+import { Unreceipted } from "./unreceipted.ts";
 
 /** A server that says no is asked less often: somebody must change something first. */
 const REFUSED_FACTOR = 4;
@@ -28,15 +31,17 @@ export class Uplink {
   readonly #suspect = new Suspect();
   readonly #warnings = new Map<string, string>();
   readonly #news: News;
+  readonly #dialler: Dialler;
+  readonly #rate: RateLimit | undefined;
+  readonly #settlement: Settlement;
+  readonly #traffic: Traffic;
+  readonly #receipts = { taken: 0, ignored: 0 };
   readonly #drainChecks = new Set<() => void>();
   #session: Session | undefined;
   #link: Link | undefined;
   #state: UplinkStatus["state"] = "connecting";
   #sinceMs: number;
   #error: string | undefined;
-  #protocol: Protocol | undefined;
-  #protocolLearnt: Protocol | undefined;
-  #conn = 0;
   #first = true;
   #tellUp = true;
   #shownNow: readonly string[] | undefined;
@@ -49,6 +54,11 @@ export class Uplink {
     this.#prefix = uplinkPrefix(options.gateway);
     this.#news = new News(options.clock);
     this.#budget = new FlightBudget(this.#timing.stallMs / 4);
+    this.#dialler = new Dialler(options, this.#timing);
+    const { rate_limit: rates } = options.config;
+    this.#rate = rates === undefined ? undefined : new RateLimit(rates);
+    this.#settlement = settlementFor(options, this.#timing);
+    this.#traffic = new Traffic(options.trafficPath, options.log);
     this.#sinceMs = Math.floor(options.clock.wallUs() / 1000);
   }
 
@@ -63,6 +73,8 @@ export class Uplink {
       while (!signal.aborted) await this.#untilHeld(signal);
     } finally {
       queue.onSealed = undefined;
+      this.#countTraffic();
+      this.#traffic.save(this.#o.clock.monoMs(), true);
       this.#setState("down", "stopped");
     }
   }
@@ -71,21 +83,24 @@ export class Uplink {
     const session = this.#session;
     const refusal = session?.refusal;
     const error = refusal ?? this.#error;
+    const { conn, protocol } = this.#dialler;
     const warning = [...this.#warnings.values()].join("; ");
     return {
       state: refusal === undefined ? this.#state : "refused",
       url: this.#o.config.url,
-      ...(this.#protocol === undefined ? {} : { protocol: this.#protocol }),
+      ...(protocol === undefined ? {} : { protocol }),
       since: this.#sinceMs,
       ...(error === undefined ? {} : { error }),
       ...(warning === "" ? {} : { warning }),
-      conn: this.#conn,
+      conn,
       inflight: session?.inFlight ?? 0,
       window: session?.window ?? this.#o.config.window,
       oldest_unacked_s: Math.round((session?.oldestUnackedMs() ?? 0) / 100) / 10,
       records_acked: this.#recordsAcked,
-      bytes_sent: this.#bytesSent + (this.#link?.bytesSent ?? 0),
+      bytes_sent: this.#totalBytes(),
       backlog: session?.up ? session.backlog : this.#backlogOffline(),
+      traffic: this.#countTraffic(),
+      receipts: { ...this.#receipts },
     };
   }
 
@@ -111,6 +126,8 @@ export class Uplink {
   /** Reads the queue from its first unacknowledged record again, over a new connection: after all was sealed anew. */
   rewind(): void {
     const what = `uplink ${this.#o.config.url}: connection replaced, the stored records were sealed anew`;
+    if (this.#settlement instanceof Unreceipted) this.#settlement.clear();
+    this.#first = true;
     this.#link?.fail(new BusbarError("UPLINK_LOST", what));
   }
 
@@ -134,7 +151,7 @@ export class Uplink {
   }
 
   async #connectOnce(signal: AbortSignal): Promise<{ error: BusbarError; held: boolean }> {
-    const dialled = await this.#dial(signal);
+    const dialled = await this.#dialler.dial(signal);
     if ("failure" in dialled) return { error: dialled.failure.error, held: false };
     const startMs = this.#o.clock.monoMs();
     const ackedBefore = this.#recordsAcked;
@@ -142,45 +159,6 @@ export class Uplink {
     const longEnough = this.#o.clock.monoMs() - startMs >= this.#timing.heldMs;
     const progress = end.wasUp && (end.error.code !== "UPLINK_STALLED" || this.#recordsAcked > ackedBefore);
     return { error: end.error, held: longEnough && progress };
-  }
-
-  async #dial(signal: AbortSignal): Promise<{ link: Link } | { failure: DialFailure }> {
-    const { protocol } = this.#o.config;
-    const wanted = protocol === "auto" ? (this.#protocolLearnt ?? "5") : protocol;
-    const first = await this.#dialAs(wanted, signal);
-    if ("link" in first || protocol !== "auto" || wanted !== "5" || signal.aborted) return first;
-    if (first.failure.version === undefined) return first;
-    const second = await this.#dialAs("3.1.1", signal);
-    // Only a server's word is remembered: one that hung up may be one that was just starting.
-    if ("link" in second && first.failure.version === "told") this.#protocolLearnt = "3.1.1";
-    return second;
-  }
-
-  async #dialAs(protocol: Protocol, signal: AbortSignal): Promise<{ link: Link } | { failure: DialFailure }> {
-    const { gateway, config, boot, clock } = this.#o;
-    const conn = this.#conn + 1;
-    const payload = statePayload("offline", { boot, conn }, Math.floor(clock.wallUs() / 1000));
-    try {
-      const dialled = await dial(
-        {
-          ...(await readCredentials(config)),
-          url: config.url,
-          protocol,
-          clientId: gateway,
-          keepaliveMs: config.keepalive,
-          connectTimeoutMs: this.#timing.connectTimeoutMs,
-          will: { topic: `${this.#prefix}/state`, payload },
-        },
-        signal,
-      );
-      // A server that may have seen this will may publish it: its number is used up.
-      if ("link" in dialled || dialled.failure.mayHoldWill) this.#conn = conn;
-      if ("link" in dialled) this.#protocol = protocol;
-      return dialled;
-    } catch (cause) {
-      const error = linkError(config.url, cause);
-      return { failure: { error, mayHoldWill: false, version: undefined } };
-    }
   }
 
   async #live(link: Link, signal: AbortSignal): Promise<LinkEnd & { wasUp: boolean }> {
@@ -192,8 +170,10 @@ export class Uplink {
       timing: this.#timing,
       link,
       prefix: this.#prefix,
-      own: { boot, conn: this.#conn },
+      own: { boot, conn: this.#dialler.conn },
       budget: this.#budget,
+      rate: this.#rate,
+      settlement: this.#settlement,
       first: this.#first,
       alone: this.#suspect.alone,
       shownNow: this.#shownNow ?? this.#assets(),
@@ -201,6 +181,7 @@ export class Uplink {
       onRecordsAllowed: () => {
         this.#first = false;
       },
+      onReceipt: (receipt) => this.#receipt(receipt),
       onAcked: (record) => this.#acked(record),
       onWarning: (key, text) => this.#warn(key, text),
     });
@@ -236,7 +217,7 @@ export class Uplink {
 
   #up(): void {
     this.#setState("up", undefined);
-    const fields = { url: this.#o.config.url, protocol: this.#protocol, conn: this.#conn };
+    const fields = { url: this.#o.config.url, protocol: this.#dialler.protocol, conn: this.#dialler.conn };
     if (this.#tellUp) this.#o.log.info("uplink up", fields);
     this.#tellUp = false;
   }
@@ -245,6 +226,22 @@ export class Uplink {
     this.#recordsAcked++;
     this.#suspect.acked(record);
     this.#checkDrained();
+  }
+
+  #receipt(receipt: Receipt | undefined): void {
+    const ours = receipt !== undefined && this.#o.onReceipt?.(receipt) !== false;
+    this.#receipts[ours ? "taken" : "ignored"]++;
+    if (ours && this.#settlement instanceof Unreceipted) this.#settlement.receipt(receipt);
+  }
+
+  #totalBytes(): number {
+    return this.#bytesSent + (this.#link?.bytesSent ?? 0);
+  }
+
+  #countTraffic(): ReturnType<Traffic["count"]> {
+    const counted = this.#traffic.count(this.#totalBytes(), this.#o.clock.wallUs() / 1000);
+    this.#traffic.save(this.#o.clock.monoMs());
+    return counted;
   }
 
   #lost(error: BusbarError): void {
@@ -285,10 +282,18 @@ export class Uplink {
   /** Asks the queue itself, beside the session; undefined when it cannot be read. */
   #peek<T>(ask: (lanes: readonly Lane[]) => T): T | undefined {
     try {
-      const { queue } = this.#o;
-      return ask(STREAMS.map((stream) => new Lane({ queue, stream, qos: 1, retryFirstMs: 0, readAhead: 1 })));
+      const { queue, config } = this.#o;
+      const settlement = this.#settlement;
+      const how = { queue, settlement, qos: 1, retryFirstMs: 0, readAhead: 1 } as const;
+      return ask(streamsOf(config).map((stream) => new Lane({ ...how, stream })));
     } catch {
       return undefined;
     }
   }
+}
+
+function settlementFor({ queue, config, clock }: UplinkOptions, timing: UplinkTiming): Settlement {
+  if (config.prune_on === "puback") return new SettledByServer(queue);
+  const { receiptDueMs: dueMs, bridgeAliveMs: aliveMs } = timing;
+  return new Unreceipted({ queue, monoMs: () => clock.monoMs(), dueMs, aliveMs });
 }

@@ -44,6 +44,9 @@ test("values come out in milliseconds and bytes, paths absolute, what is absent 
     qos: { critical: 2, telemetry: 1 },
     publish_interval: 1500,
     window: 100,
+    prune_on: "puback",
+    link: "unmetered",
+    now: { when: "backlog", interval: 1000 },
     keepalive: 30_000,
   });
   assert.deepEqual(site.store, {

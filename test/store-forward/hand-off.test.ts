@@ -205,3 +205,45 @@ test("a disk that refuses for days: what is not durable is remembered in bounded
   handOff.flush(5000);
   assert.deepEqual(posted.at(-1)?.overload, { samples: 5000, t0: 0, t1: 4999 });
 });
+
+test("a new era: no buffer mixes two, its watermark is the first of its own, and what is durable is told by era", () => {
+  const { posted, clock, handOff } = bench(8, 64 * 1024);
+  clock.synced = false;
+  handOff.add(batch(5000, [1, 1]));
+  handOff.flush(5100);
+  handOff.add(batch(5200, [1, 2]));
+  handOff.flush(0);
+  clock.synced = true;
+  handOff.newEra(1000);
+  handOff.add(batch(1100, [1, 3]));
+  handOff.flush(1150);
+  assert.deepEqual(
+    posted.map((message) => [times(message), message.watermark, message.synced, message.era]),
+    [
+      [[5000], 5100, false, 0],
+      [[5200], 5100, false, 0],
+      [[], 1000, true, 1],
+      [[1100], 1150, true, 1],
+    ],
+  );
+  assert.equal(handOff.undurable, 3);
+  handOff.durable(5150, 0);
+  assert.equal(handOff.undurable, 1, "an old claim says nothing of the new era");
+  handOff.durable(1149, 1);
+  assert.equal(handOff.undurable, 1);
+  handOff.durable(1151, 1);
+  assert.equal(handOff.undurable, 0);
+});
+
+test("what was dropped before a jump is told as of before it, and vouches for nothing that still waits", () => {
+  const { posted, handOff } = bench(1, TWO);
+  for (let ms = 5000; ms < 5010; ms++) handOff.add(batch(ms, [1, ms]));
+  assert.ok(handOff.dropped > 0);
+  handOff.flush(5009);
+  handOff.newEra(1000);
+  const told = posted.filter(({ overload }) => overload !== undefined);
+  assert.deepEqual(
+    told.map(({ era, watermark, overload }) => [era, watermark, overload?.samples]),
+    [[0, 0, handOff.dropped]],
+  );
+});

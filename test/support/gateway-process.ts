@@ -24,6 +24,8 @@ export interface GatewayUnderTest {
   /** Ports of its own broker and page; default: two that are free. */
   readonly local?: { readonly mqttPort: number; readonly httpPort: number };
   readonly nodeArgs?: readonly string[];
+  /** Beside this process's own. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export class GatewayProcess {
@@ -51,7 +53,7 @@ export class GatewayProcess {
       [...(this.#options.nodeArgs ?? []), MAIN, "run", "--config", this.configFile],
       {
         stdio: ["ignore", "inherit", "pipe"],
-        env: { ...process.env, BUSBAR_SIM_DIR: this.#options.simDir ?? this.#options.dir },
+        env: { ...process.env, ...this.#options.env, BUSBAR_SIM_DIR: this.#options.simDir ?? this.#options.dir },
       },
     );
     this.#child = child;

@@ -133,6 +133,25 @@ describe("log:<file>", () => {
     for (const { offsetMs, atMs } of seen) assert.ok(atMs >= offsetMs, `${offsetMs} ms came at ${atMs} ms`);
   });
 
+  test("the frames' times move with a clock that jumps", timeLimit, async () => {
+    const started = performance.now();
+    let jumpedUs = 0;
+    const clock = {
+      synced: true,
+      monoMs: (): number => performance.now() - started,
+      wallUs: (): number => Math.floor(1_795_226_000_000_000 + (performance.now() - started) * 1000 + jumpedUs),
+      fromSystemUs: (us: number): number => us,
+    };
+    const abort = new AbortController();
+    const behindUs: number[] = [];
+    await new LogBus(path, setup("can log:drive", { clock })).run(({ tUs }: CanFrame) => {
+      behindUs.push(clock.wallUs() - tUs);
+      jumpedUs = 3_600_000_000;
+      if (behindUs.length === 6) abort.abort();
+    }, abort.signal);
+    for (const us of behindUs) assert.ok(us >= 0 && us < 3_000_000, `${us} us before now`);
+  });
+
   test("it can be stopped while it waits for the next frame", timeLimit, async () => {
     const abort = new AbortController();
     await new LogBus(path, setup("can log:drive")).run(() => abort.abort(), abort.signal);

@@ -14,7 +14,11 @@ function bench(commitIntervalMs: number) {
       return true;
     },
   };
-  return { commits, outbox, loop: new CommitLoop({ outbox, commitIntervalMs, monoMs: () => performance.now() }) };
+  return {
+    commits,
+    outbox,
+    loop: new CommitLoop({ outbox, commitIntervalMs, monoMs: () => performance.now() }),
+  };
 }
 
 async function until(holds: () => boolean): Promise<void> {
@@ -63,4 +67,19 @@ test("a medium that refuses does not make the loop spin", async () => {
   stop.abort();
   await running;
   assert.ok(commits.length <= 3);
+});
+
+test("an interval that changes counts from the next wait on", async () => {
+  const commits: number[] = [];
+  const outbox = { urgent: false, full: false, commit: () => commits.push(performance.now()) > 0 };
+  const options = { outbox, commitIntervalMs: 200, monoMs: () => performance.now() };
+  const stop = new AbortController();
+  const running = new CommitLoop(options).run(stop.signal);
+  await until(() => commits.length === 1);
+  options.commitIntervalMs = 5;
+  await until(() => commits.length === 6);
+  stop.abort();
+  await running;
+  const [, second = 0, , , , sixth = 0] = commits;
+  assert.ok(sixth - second < 600, `${sixth - second} ms for four commits`);
 });

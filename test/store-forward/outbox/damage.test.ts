@@ -53,7 +53,6 @@ const DAMAGE: Readonly<Record<string, (path: string) => void>> = {
   "cut to half a page": (path) => truncateSync(path, 500),
   "of a later version": (path) => new Sqlite(path).exec("PRAGMA user_version = 2").close(),
   "of another program": (path) => new Sqlite(path).exec("PRAGMA application_id = 7").close(),
-  "a seal rotted": (path) => new Sqlite(path).exec("UPDATE seal SET seq_to = seq_to + 1000 WHERE seq_from = 4").close(),
   "a table gone": (path) => new Sqlite(path).exec("DROP TABLE seal").close(),
 };
 

@@ -174,7 +174,7 @@ test("receipts are handed on before the first record; what is no receipt is not"
       connection.publish(`${PREFIX}/receipt`, '{"epoch":"k3f9a1c2","upto":{"c":91,"t":4711,"b":0}}');
     },
   });
-  const onReceipt = (receipt: unknown): void => {
+  const onReceipt = (receipt: unknown): boolean => {
     receipts.push(receipt);
     publishesAtReceipt = server.publishes.filter(({ topic }) => topic.includes("/data/")).length;
     throw new Error("a handler's own mistake");

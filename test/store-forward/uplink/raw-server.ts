@@ -43,6 +43,8 @@ export class RawConnection {
   readonly publishes: Publish[] = [];
   level = 0;
   connect = Buffer.alloc(0);
+  /** Topics by alias (MQTT 5 3.3.2.3.4). */
+  readonly aliases = new Map<number, string>();
   #rest = Buffer.alloc(0);
 
   constructor(socket: Socket) {
@@ -85,11 +87,20 @@ export class RawConnection {
   parsePublish({ flags, body }: Packet): Publish {
     const qos = (flags >> 1) & 3;
     let at = 2 + body.readUInt16BE(0);
-    const topic = body.toString("utf8", 2, at);
+    const name = body.toString("utf8", 2, at);
     const id = qos === 0 ? 0 : body.readUInt16BE(at);
     at += qos === 0 ? 0 : 2;
-    if (this.level === 5) at += 1 + body[at]!;
+    const properties = this.level === 5 ? body.subarray(at + 1, at + 1 + body[at]!) : Buffer.alloc(0);
+    if (this.level === 5) at += 1 + properties.length;
+    const topic = this.#resolve(name, properties);
     return { topic, qos, retain: (flags & 1) === 1, id, payload: body.subarray(at) };
+  }
+
+  #resolve(name: string, properties: Buffer): string {
+    if (properties[0] !== 0x23) return name;
+    const alias = properties.readUInt16BE(1);
+    if (name !== "") this.aliases.set(alias, name);
+    return this.aliases.get(alias) ?? `alias ${alias} is not known`;
   }
 }
 

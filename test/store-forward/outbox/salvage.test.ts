@@ -1,0 +1,235 @@
+/** What a damaged file still holds leaves after all, as it was sealed. */
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { closeSync, openSync, rmSync, statSync, truncateSync, writeFileSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import Sqlite from "better-sqlite3";
+import { STREAMS } from "../../../core/record.ts";
+import type { Outbox } from "../../../store-forward/outbox/outbox.ts";
+import type { SealedRecord } from "../../../store-forward/queue.ts";
+import { all, type Bench, batch, bench, give, MIB, parsed, T0 } from "./support.ts";
+
+const PAGE = 1024;
+
+interface Filled extends Bench {
+  readonly epoch: string;
+  /** Records that were not acknowledged, by `stream seq`. */
+  readonly bytes: ReadonlyMap<string, string>;
+}
+
+/** Records of both streams, of two boots; the first ten of telemetry acknowledged; closed in order. */
+function filled(t: TestContext, count = 120): Filled {
+  const made = bench(t);
+  let outbox = made.open();
+  for (let i = 0; i < count; i++) {
+    if (i === count / 2) outbox = made.open();
+    give(outbox, batch(made.clock.wall, [1, i], [3, randomBytes(400).toString("base64")]));
+    if (i % 4 === 0) outbox.takeCritical({ kind: "event", t0: T0, body: `"event":{"type":"n${i}"}` });
+    outbox.commit({ seal: true });
+    made.clock.pass(1000);
+  }
+  for (const record of all(outbox, "t").slice(0, 10)) outbox.ack("t", record);
+  outbox.commit();
+  const bytes = new Map<string, string>();
+  for (const stream of STREAMS) {
+    for (const { seq, plain } of all(outbox, stream)) bytes.set(`${stream} ${seq}`, plain.toString());
+  }
+  outbox.close();
+  return { ...made, epoch: outbox.epoch, bytes };
+}
+
+/** Overwrites pages as a cut in the middle of a write does. */
+function tear(path: string, pages: readonly number[]): void {
+  const file = openSync(path, "r+");
+  for (const page of pages) writeSync(file, Buffer.alloc(PAGE / 2, 0xee), 0, PAGE / 2, (page - 1) * PAGE);
+  closeSync(file);
+}
+
+/** Without this page nothing can be committed, and all records are readable. */
+function rootOfGaps(path: string): number {
+  const db = new Sqlite(path);
+  const root = db.prepare<[], number>("SELECT rootpage FROM sqlite_schema WHERE name = 'gap'").pluck().get();
+  db.close();
+  return root ?? 0;
+}
+
+function settle(outbox: Outbox, logs: Bench["logs"]): void {
+  for (let i = 0; i < 400 && !ended(logs); i++) outbox.commit();
+  assert.ok(ended(logs), "salvage ends");
+}
+
+function ended(logs: Bench["logs"]): boolean {
+  return logs.some(({ text }) => /salvage .* has ended/.test(text));
+}
+
+/** What came over, by `stream seq`; none of it may differ from what was sealed. */
+function recovered({ epoch, bytes }: Filled, outbox: Outbox): string[] {
+  const found: string[] = [];
+  for (const stream of STREAMS) {
+    for (const record of all(outbox, stream).filter((one) => one.epoch === epoch)) {
+      const id = `${stream} ${record.seq}`;
+      assert.equal(record.plain.toString(), bytes.get(id), id);
+      found.push(id);
+    }
+  }
+  return found;
+}
+
+test("a file with one torn page: all its records leave after all, as they were, before the new ones", (t) => {
+  const made = filled(t);
+  tear(made.path, [rootOfGaps(made.path)]);
+  const outbox = made.open();
+  give(outbox, batch(made.clock.wall, [1, 1]));
+  outbox.commit();
+  assert.notEqual(outbox.epoch, made.epoch);
+  assert.equal(all(outbox, "t").filter(({ epoch }) => epoch === outbox.epoch).length, 1, "nobody waits for salvage");
+  settle(outbox, made.logs);
+  assert.deepEqual(recovered(made, outbox), [...made.bytes.keys()]);
+  assert.deepEqual(
+    [...new Set(all(outbox, "t").map(({ epoch }) => epoch))],
+    [made.epoch, outbox.epoch],
+    "the old epoch goes first",
+  );
+  const told = parsed(outbox, "c").filter(({ gap }) => gap !== undefined);
+  assert.deepEqual(
+    told.map(({ gap }) => [gap?.c, gap?.epoch, gap?.from, gap?.to]),
+    [
+      ["c", made.epoch, 1, null],
+      ["t", made.epoch, 11, null],
+      ["b", made.epoch, 1, null],
+    ],
+    "what was told stands: readers use the union",
+  );
+  for (const stream of STREAMS) for (const record of all(outbox, stream)) outbox.ack(stream, record);
+  outbox.commit();
+  assert.equal(outbox.status().waiting, 0);
+  assert.equal(made.open().status().waiting, 0);
+});
+
+test("torn pages: what is intact comes over, what is not never leaves, and no seed stops it", (t) => {
+  const seeds = process.env.BUSBAR_SEED === undefined ? [1, 2, 3, 4] : [Number(process.env.BUSBAR_SEED)];
+  let shares = 0;
+  for (const seed of seeds) {
+    const made = filled(t, 60);
+    const pages = statSync(made.path).size / PAGE;
+    // From the third of the file on: headers and roots of tables are what other tests tear.
+    const torn = Array.from({ length: 5 }, (_, i) => 30 + ((seed * 7919 + i * 104_729) % (pages - 30)));
+    tear(made.path, [rootOfGaps(made.path), ...torn]);
+    const outbox = made.open();
+    settle(outbox, made.logs);
+    const found = recovered(made, outbox);
+    shares += found.length / made.bytes.size / seeds.length;
+    t.diagnostic(`seed ${seed}: ${found.length} of ${made.bytes.size} records, ${torn.length} of ${pages} pages torn`);
+    for (const stream of STREAMS) for (const record of all(outbox, stream)) outbox.ack(stream, record);
+    outbox.commit({ final: true });
+    for (const record of all(outbox, "c")) outbox.ack("c", record);
+    outbox.commit();
+    assert.equal(outbox.status().waiting, 0, `seed ${seed}`);
+    outbox.close();
+  }
+  assert.ok(shares > 0.5, `${shares}`);
+});
+
+test("a reader that is ahead gets late records next, each once, and then goes on where it was", (t) => {
+  const made = filled(t);
+  tear(made.path, [rootOfGaps(made.path)]);
+  const outbox = made.open();
+  const given: string[] = [];
+  let cursor: SealedRecord | undefined;
+  for (let i = 0; i < 300; i++) {
+    give(outbox, batch(made.clock.wall, [1, i]));
+    outbox.commit({ seal: true });
+    made.clock.pass(1000);
+    assert.ok(outbox.read("t", undefined, 1).length === 1, "another reader, who looks at the oldest");
+    for (const record of outbox.read("t", cursor, 20)) {
+      given.push(`${record.epoch} ${record.seq}`);
+      cursor = record;
+    }
+  }
+  assert.equal(new Set(given).size, given.length, "none twice");
+  const expected = all(outbox, "t").map(({ epoch, seq }) => `${epoch} ${seq}`);
+  assert.deepEqual(given.toSorted(), expected.toSorted());
+  assert.ok(
+    given.indexOf(`${outbox.epoch} 1`) < given.findLastIndex((id) => id.startsWith(made.epoch)),
+    "new ones did not wait",
+  );
+});
+
+test("records that rotted stay behind and hold nothing up", (t) => {
+  const made = filled(t, 24);
+  const db = new Sqlite(made.path);
+  for (const seq of [11, 21]) {
+    db.exec(`UPDATE packed SET crc = 0 WHERE id = (SELECT row_from FROM seal WHERE seq_from = ${seq})`);
+  }
+  db.exec("UPDATE record SET plain = CAST(replace(plain, 'n8', 'n9') AS BLOB)");
+  db.close();
+  tear(made.path, [rootOfGaps(made.path)]);
+  const outbox = made.open();
+  settle(outbox, made.logs);
+  const rotted = ["c 3", "t 11", "t 12", "t 21", "t 22"];
+  assert.deepEqual(
+    recovered(made, outbox),
+    [...made.bytes.keys()].filter((id) => !rotted.includes(id)),
+  );
+  outbox.commit({ final: true });
+  assert.equal(parsed(outbox, "c").filter(({ gap }) => gap !== undefined).length, 3, "told once");
+  for (const stream of STREAMS) for (const record of all(outbox, stream)) outbox.ack(stream, record);
+  outbox.commit();
+  assert.equal(outbox.status().waiting, 0);
+});
+
+test("salvage goes in small steps, and goes on after a kill: nothing twice", (t) => {
+  const made = filled(t);
+  tear(made.path, [rootOfGaps(made.path)]);
+  let outbox = made.open();
+  let before = 0;
+  for (let i = 0; i < 200 && !ended(made.logs); i++) {
+    outbox.commit();
+    const now = recovered(made, outbox).length;
+    assert.ok(now - before <= 4 * 16, `${now - before} records in one commit`);
+    before = now;
+    const stored = STREAMS.reduce((sum, stream) => sum + all(outbox, stream).length, 0);
+    assert.equal(outbox.status().waiting, stored, "nothing waits that is not there");
+    if (i % 7 === 6) outbox = made.open();
+  }
+  assert.ok(ended(made.logs));
+  assert.deepEqual(recovered(made, outbox), [...made.bytes.keys()]);
+});
+
+test("a file that is beyond reading, empty, or gone: salvage ends, the outbox goes on", (t) => {
+  const ends: ((path: string) => void)[] = [
+    (path) => writeFileSync(path, "no database ".repeat(5000)),
+    (path) => truncateSync(path, 500),
+    (path) => rmSync(path),
+    (path) => new Sqlite(path).exec("PRAGMA user_version = 99").close(),
+  ];
+  for (const end of ends) {
+    const made = filled(t, 8);
+    tear(made.path, [rootOfGaps(made.path)]);
+    const first = made.open();
+    first.close();
+    made.logs.length = 0;
+    const aside = made.files().find((name) => /corrupt-\d+$/.test(name)) ?? "";
+    const { size } = statSync(join(made.dir, aside));
+    assert.ok(size > 0);
+    end(join(made.dir, aside));
+    const outbox = made.open();
+    give(outbox, batch(made.clock.wall, [1, 1]));
+    outbox.commit();
+    settle(outbox, made.logs);
+    assert.equal(outbox.status().state, "ok");
+    assert.equal(all(outbox, "t").at(-1)?.epoch, outbox.epoch);
+  }
+});
+
+test("no room: what is new is not dropped for what is old", (t) => {
+  const made = filled(t, 120);
+  tear(made.path, [rootOfGaps(made.path)]);
+  const outbox = made.open({ budget: { maxBytes: 9.1 * MIB, minFreeBytes: 0 } });
+  settle(outbox, made.logs);
+  assert.match(made.logs.map(({ fields }) => String(fields.why)).join(), /no room/);
+  assert.equal(outbox.status().drops.full, 0);
+  const found = recovered(made, outbox);
+  assert.ok(found.length < made.bytes.size, `${found.length}`);
+});
