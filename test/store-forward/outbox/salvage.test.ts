@@ -185,12 +185,12 @@ test("salvage goes in small steps, and goes on after a kill: nothing twice", (t)
   let outbox = made.open();
   let before = 0;
   for (let i = 0; i < 200 && !ended(made.logs); i++) {
+    const stored = STREAMS.reduce((sum, stream) => sum + all(outbox, stream).length, 0);
+    assert.equal(outbox.status().waiting, stored, "nothing waits that is not there");
     outbox.commit();
     const now = recovered(made, outbox).length;
     assert.ok(now - before <= 4 * 16, `${now - before} records in one commit`);
     before = now;
-    const stored = STREAMS.reduce((sum, stream) => sum + all(outbox, stream).length, 0);
-    assert.equal(outbox.status().waiting, stored, "nothing waits that is not there");
     if (i % 7 === 6) outbox = made.open();
   }
   assert.ok(ended(made.logs));
