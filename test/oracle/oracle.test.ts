@@ -159,3 +159,12 @@ test("a spoilt reply just before a good one with the same value takes nothing fr
   ]);
   assert.match(verdict(ledger, [both]).join(), /spoilt/);
 });
+
+test("a reply to a process that was killed does not take the sample of the next process's reply", () => {
+  const ledger = [line(600, "m", 5), line(1000, "m", 5)];
+  const intervals = [
+    { from: T0, until: T0 + 500 },
+    { from: T0 + 900, until: T0 + 5000 },
+  ];
+  assert.deepEqual(verdict(ledger, [data(1, "m", [[1002, 5]])], { intervals }), []);
+});

@@ -79,22 +79,23 @@ export function checkCan({ key, served, arrived, intervals, covered, lostAt }: S
   return violations;
 }
 
-/** The reply that a sample can have come from; a spoilt one only where there is no other. */
+/** The latest reply that a sample can have come from; a spoilt one only where there is no other. */
 function findServed(
   served: readonly LedgerSample[],
   used: ReadonlySet<LedgerSample>,
   start: number,
   sample: ReceivedSample,
 ): LedgerSample | undefined {
+  let sound: LedgerSample | undefined;
   let spoilt: LedgerSample | undefined;
   for (let i = start; i < served.length; i++) {
     const line = served[i] as LedgerSample;
     if (line.ts > sample.ts + EARLY_MS) break;
     if (used.has(line) || !same(line.value, sample.value)) continue;
-    if (!line.spoilt) return line;
-    spoilt ??= line;
+    if (line.spoilt) spoilt = line;
+    else sound = line;
   }
-  return spoilt;
+  return sound ?? spoilt;
 }
 
 function nearby(byTime: ReadonlyMap<number, LedgerSample>, sample: ReceivedSample): LedgerSample | undefined {
