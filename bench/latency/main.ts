@@ -19,7 +19,7 @@ const START_TIMEOUT_MS = 20_000;
 const SETTLE_MS = 1500;
 const OPTIONS = {
   rounds: { type: "string", default: "3" },
-  seconds: { type: "string", default: "10" },
+  seconds: { type: "string", default: "5" },
   warmup: { type: "string", default: "3" },
   rates: { type: "string", default: "1000,4000" },
   only: { type: "string", default: "" },
