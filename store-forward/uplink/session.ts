@@ -45,6 +45,8 @@ export class Session {
   readonly #lanes: readonly Lane[];
   readonly #sender: Sender;
   readonly #presence: Presence;
+  /** When our SUBSCRIBE went out, until its SUBACK: a first record waits for that. */
+  #subscribingMs = Number.POSITIVE_INFINITY;
   readonly #now: NowTopics;
   readonly #over = new AbortController();
   #refusal: string | undefined;
@@ -116,10 +118,10 @@ export class Session {
     return this.#lanes.some((lane) => lane.refused) ? this.#refusal : undefined;
   }
 
-  /** Milliseconds since the oldest unacknowledged publish was sent; 0 when there is none. */
+  /** Milliseconds since the oldest unacknowledged publish, or our SUBSCRIBE, was sent; 0 when there is none. */
   oldestUnackedMs(): number {
-    const sentMs = this.#sender.oldestSentMs();
-    return sentMs === undefined ? 0 : this.#o.uplink.clock.monoMs() - sentMs;
+    const sentMs = Math.min(this.#sender.oldestSentMs() ?? Number.POSITIVE_INFINITY, this.#subscribingMs);
+    return sentMs === Number.POSITIVE_INFINITY ? 0 : this.#o.uplink.clock.monoMs() - sentMs;
   }
 
   /** The record that has waited longest for its acknowledgement. */
@@ -165,7 +167,10 @@ export class Session {
       return;
     }
     this.#warnOfLimits();
-    const subscribed = link.subscribe(this.#presence.topics);
+    this.#subscribingMs = uplink.clock.monoMs();
+    const subscribed = link.subscribe(this.#presence.topics).finally(() => {
+      this.#subscribingMs = Number.POSITIVE_INFINITY;
+    });
     this.#presence.announce(this.#births());
     if (first) {
       await subscribed;

@@ -201,3 +201,13 @@ test("bytes under way grow with prompt acknowledgements and shrink with late one
   budget.refused(100_000);
   assert.equal(budget.open, true, "one record always may go");
 });
+
+test("a link that dies before the SUBACK is stalled: the first record does not wait for it for ever", async () => {
+  await using server = await RawServer.start({ noSuback: true });
+  await using rig = new Rig({
+    url: server.url,
+    uplink: { queue: new MemoryQueue("aaaa0009"), timing: { stallMs: 25 } },
+  });
+  await soon("three links", () => server.connections.length >= 3);
+  await rig.until("stalled", () => rig.uplink.status().state === "stalled");
+});

@@ -28,6 +28,8 @@ export interface RawOptions {
   readonly onConnect?: (connection: RawConnection) => void;
   /** After every SUBACK. */
   readonly onSubscribe?: (connection: RawConnection) => void;
+  /** No SUBACK comes. */
+  readonly noSuback?: boolean;
   /** Nothing that comes is read or answered. */
   readonly deaf?: boolean;
   /** The socket is closed on CONNECT of MQTT 5. */
@@ -157,6 +159,7 @@ export class RawServer {
     // PUBREL: PUBCOMP of the same identifier.
     else if (packet.type === 6) connection.send(`70 02 ${hex(packet.body.subarray(0, 2))}`);
     else if (packet.type === 8) {
+      if (this.#options.noSuback) return;
       connection.send(suback(connection, packet.body));
       this.#options.onSubscribe?.(connection);
     } else if (packet.type === 12) connection.send("d0 00");
