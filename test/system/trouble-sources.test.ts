@@ -177,7 +177,8 @@ async function lyingDevices({ sim, gateway }: Trial): Promise<void> {
     assert.fail(`${error}: ${["wallbox-1", "wallbox-2", "van-7"].map((id) => `${deviceError(id)} ${stale(id)}`)}`);
   });
   assert.match(deviceError("wallbox-1") ?? "", /unit 1: .*; check/);
-  assert.match(deviceError("wallbox-2") ?? "", /unit 1: no reply in \d+ ms; check/);
+  // The reply to one request can come while the next one waits: then these bytes are told.
+  assert.match(deviceError("wallbox-2") ?? "", /unit 1: (?:\d+ bytes that are )?no reply in \d+ ms; check/);
   assert.match(deviceError("van-7") ?? "", /van-7.*;/);
   assert.equal(deviceError("wallbox-3"), undefined);
   for (const target of ["wallbox-1", "wallbox-2", "wallbox-3", "depot"]) await sim.command("restore", target);
