@@ -1,21 +1,12 @@
 /** What the gateway under test needs around it: its configuration, and a broker for the uplink where there is one. */
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { stringify } from "yaml";
+import { freePort } from "../../test/support/wait.ts";
 import { Running } from "../support/process.ts";
 
 const MOSQUITTO = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto", "/usr/local/sbin/mosquitto"].find(existsSync);
 const BUS = "bench";
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no free port");
-  return address.port;
-}
 
 /** The unix socket of the simulated bus, in the folder that BUSBAR_SIM_DIR names. */
 export function busSocket(dir: string): string {

@@ -6,11 +6,12 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { freePort } from "../../test/support/wait.ts";
 import { watchOthers } from "../support/cpu.ts";
 import { type Running, startNode } from "../support/process.ts";
 import { writeResults } from "../support/results.ts";
 import type { Sent } from "./bus.ts";
-import { busSocket, freePort, startBroker } from "./gateway.ts";
+import { busSocket, startBroker } from "./gateway.ts";
 import { type Measured, report } from "./report.ts";
 import { type Run, type Variant, variants } from "./variants.ts";
 

@@ -2,7 +2,8 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePort, startBroker } from "../latency/gateway.ts";
+import { freePort } from "../../test/support/wait.ts";
+import { startBroker } from "../latency/gateway.ts";
 import { type Running, startNode } from "../support/process.ts";
 
 const CLOUD = new URL("../../hw-sim/cloud.ts", import.meta.url);

@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { stringify } from "yaml";
-import { freePort } from "../latency/gateway.ts";
+import { freePort } from "../../test/support/wait.ts";
 import { Running } from "../support/process.ts";
 import { Arrivals, type Arrived } from "./arrivals.ts";
 import type { Broker } from "./broker.ts";
