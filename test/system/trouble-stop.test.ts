@@ -201,7 +201,8 @@ describe("stopping and starting in trouble", { concurrency: true }, () => {
       }),
     );
     const { JOURNAL_STREAM: _, ...env } = process.env;
-    const command = `${process.execPath} ${MAIN} run --config ${file}`;
+    // exec: a shell that waits beside the gateway would be ended by the same Ctrl-C.
+    const command = `exec ${process.execPath} ${MAIN} run --config ${file}`;
     const terminal = spawn("script", ["-qec", command, "/dev/null"], {
       stdio: ["pipe", "pipe", "inherit"],
       env: { ...env, BUSBAR_SIM_DIR: dir },
