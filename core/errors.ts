@@ -3,6 +3,7 @@ const CODES = {
   CONFIG_INVALID: "config",
   CONFIG_UNREADABLE: "config",
   PROFILE_INVALID: "config",
+  TOPIC_INVALID: "config", // a Kafka topic is not as the configuration has it
   BUS_MISSING: "bus", // the port, the interface or the addon is not there
   BUS_UNREACHABLE: "bus", // it is there (or may be) and does not answer
   BUS_BUSY: "bus",
@@ -20,6 +21,9 @@ const CODES = {
   UPLINK_REFUSED: "uplink",
   UPLINK_LOST: "uplink",
   UPLINK_STALLED: "uplink",
+  BRIDGE_MQTT: "bridge", // the server that the bridge reads from
+  BRIDGE_KAFKA: "bridge", // the cluster that it writes to
+  BRIDGE_FENCED: "bridge", // another instance has taken the partition over
   PORT_IN_USE: "local",
   INTERNAL: "internal",
 } as const;

@@ -3,8 +3,9 @@
  * bytes before `,"crc"`. On the wire it is that JSON, a zstd frame of it, or `BZ1` + birth id (4 bytes) + a zstd frame
  * with the birth payload as raw dictionary.
  */
-import { crc32, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { crc32, zstdDecompressSync } from "node:zlib";
 import { BusbarError } from "./errors.ts";
+import { ZstdFrames } from "./zstd-frames.ts";
 
 export const STREAMS = ["c", "t", "b"] as const;
 /** Critical, telemetry, bulk. */
@@ -58,19 +59,32 @@ const CRC_TAIL = /^,"crc":"([0-9a-f]{8})"\}$/;
 const CRC_TAIL_BYTES = 18;
 const ZSTD_MAGIC = 0xfd2fb528;
 const BZ1_MAGIC = "BZ1";
+const FRAMES = new ZstdFrames();
 /** No record is larger; a frame that would unpack to more is refused. */
 const MAX_RECORD_BYTES = 1 << 20;
 
 /** The record's bytes. `body` is its last member as JSON text without braces, such as `"g":[…]`. */
 export function sealRecord(header: RecordHeader, body: string): Buffer {
-  const asset = header.asset === undefined ? "" : `,"asset":${JSON.stringify(header.asset)}`;
-  const text =
-    `{"v":1,"k":"${header.k}","gw":"${header.gw}"${asset},"epoch":"${header.epoch}","c":"${header.c}",` +
-    `"seq":${header.seq},"boot":${header.boot},"sync":${header.sync},"birth":"${header.birth}","t0":${header.t0},${body}`;
-  const bytes = Buffer.from(`${text},"crc":"00000000"}`);
-  const length = bytes.length - CRC_TAIL_BYTES;
-  bytes.write(hex8(crc32(bytes.subarray(0, length))), length + 8, "latin1");
+  const text = recordHead(header) + body;
+  const length = Buffer.byteLength(text);
+  const bytes = Buffer.alloc(length + CRC_TAIL_BYTES);
+  bytes.write(text, 0);
+  closeRecord(bytes, 0, length);
   return bytes;
+}
+
+/** What a record begins with: its members before the body, as JSON text. */
+export function recordHead(header: RecordHeader): string {
+  const asset = header.asset === undefined ? "" : `,"asset":${JSON.stringify(header.asset)}`;
+  return (
+    `{"v":1,"k":"${header.k}","gw":"${header.gw}"${asset},"epoch":"${header.epoch}","c":"${header.c}",` +
+    `"seq":${header.seq},"boot":${header.boot},"sync":${header.sync},"birth":"${header.birth}","t0":${header.t0},`
+  );
+}
+
+/** Writes the checksum of the bytes `from` to `to` behind them; returns the record's end. */
+export function closeRecord(bytes: Buffer, from: number, to: number): number {
+  return to + bytes.write(`,"crc":"${hex8(crc32(bytes.subarray(from, to)))}"}`, to, "latin1");
 }
 
 /** True when the bytes end in a `crc` that matches all before it. */
@@ -83,7 +97,7 @@ export function crcHolds(plain: Uint8Array): boolean {
 
 /** One zstd frame where that is smaller, else the bytes as they are. */
 export function compressRecord(plain: Buffer): Buffer {
-  const frame = zstdCompressSync(plain);
+  const frame = FRAMES.compress(plain);
   return frame.length < plain.length ? frame : plain;
 }
 

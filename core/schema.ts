@@ -118,3 +118,28 @@ export function splitHostPort(text: string): { host: string; port: number } | un
   const port = Number(match?.[3]);
   return match === null || port > 65_535 ? undefined : { host: (match[1] ?? match[2]) as string, port };
 }
+
+/** Addresses of MQTT servers, by what may be connected to. */
+const SERVER_URLS = {
+  any: {
+    allowed: "mqtt://host:port, mqtts://host:port, ws://host:port/path or wss://host:port/path",
+    shape: /^(mqtts?|wss?):\/\/[^\s/?#@]+(\/[^\s#]*)?$/,
+  },
+  tcp: { allowed: "mqtt://host:port or mqtts://host:port", shape: /^mqtts?:\/\/[^\s/?#@]+\/?$/ },
+} as const;
+
+/** The messages do not repeat the address: somebody may have put a password there, which would show in logs and status. */
+export function serverUrl(transport: keyof typeof SERVER_URLS) {
+  const { allowed, shape } = SERVER_URLS[transport];
+  const check = (text: string, context: z.RefinementCtx<string>): void => {
+    if (/^\w+:\/\/[^/]*@/.test(text)) {
+      context.addIssue(`holds a user name or password; allowed: ${allowed}, with username and password_file beside it`);
+    } else if (!shape.test(text) || !URL.canParse(text)) {
+      context.addIssue(`is no server address; allowed: ${allowed}`);
+    }
+  };
+  return z.string().superRefine(check).meta({ allowed, pattern: shape.source });
+}
+
+/** Keys of a login with files: which need which. */
+export const LOGIN_FILES = { password_file: ["username"], cert_file: ["key_file"], key_file: ["cert_file"] };

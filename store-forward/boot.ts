@@ -17,7 +17,7 @@ export interface BootState {
   /** Starts of this gateway. */
   readonly boot: number;
   readonly epoch: string;
-  /** Latest wall time known, milliseconds since 1970. */
+  /** Wall time as far as it is known to be true (outbox/boot-keeper.ts), milliseconds since 1970. */
   readonly wallMs: number;
   /** Oldest data that the cloud has not acknowledged, milliseconds since 1970. */
   readonly oldestMs: number;

@@ -1,20 +1,6 @@
 /** Configuration of the outbox (`store`) and of the uplink. */
 import { z } from "zod";
-import { duration, filePath, size } from "../core/schema.ts";
-
-const SERVER_URL = "mqtt://host:port, mqtts://host:port, ws://host:port/path or wss://host:port/path";
-const URL_SHAPE = /^(mqtts?|wss?):\/\/[^\s/?#@]+(\/[^\s#]*)?$/;
-
-/** The messages do not repeat the address: somebody may have put a password there, which would show in logs and status. */
-function checkUrl(text: string, context: z.RefinementCtx<string>): void {
-  if (/^\w+:\/\/[^/]*@/.test(text)) {
-    context.addIssue(
-      `holds a user name or password; allowed: ${SERVER_URL}, with username and password_file beside it`,
-    );
-  } else if (!URL_SHAPE.test(text) || !URL.canParse(text)) {
-    context.addIssue(`is no server address; allowed: ${SERVER_URL}`);
-  }
-}
+import { duration, filePath, LOGIN_FILES, serverUrl, size } from "../core/schema.ts";
 
 const qos = z.literal([1, 2]);
 
@@ -60,15 +46,9 @@ const now = z.strictObject({
   interval: duration("1 s", "1 h").prefault("1 s").meta({ description: "How often values are published then" }),
 });
 
-const FILES = { password_file: ["username"], cert_file: ["key_file"], key_file: ["cert_file"] };
-
 export const uplinkConfig = z
   .strictObject({
-    url: z.string().superRefine(checkUrl).meta({
-      description: "The cloud's MQTT server; user name and password stand elsewhere",
-      allowed: SERVER_URL,
-      pattern: URL_SHAPE.source,
-    }),
+    url: serverUrl("any").meta({ description: "The cloud's MQTT server; user name and password stand elsewhere" }),
     protocol: z.literal(["auto", "5", "3.1.1"]).default("auto").meta({
       description: "MQTT version; auto: 5, and 3.1.1 for a server that refuses 5",
     }),
@@ -79,8 +59,8 @@ export const uplinkConfig = z
     key_file: filePath.optional().meta({ description: "PEM file of the client certificate's key" }),
     qos: publishQos.prefault({}).meta({ description: "MQTT quality of service" }),
     publish_interval: duration("250 ms", "1 h")
-      .prefault("10 s")
-      .meta({ description: "Age at which a record is sealed" }),
+      .optional()
+      .meta({ description: "Age at which a record is sealed; default: 10 s, over a metered link 60 s" }),
     window: z
       .int()
       .min(1)
@@ -92,7 +72,8 @@ export const uplinkConfig = z
         "puback: a record leaves the outbox when the server acknowledged it. receipt: when the cloud says that Kafka has it; without a receipt it is sent again after five minutes",
     }),
     link: z.enum(["unmetered", "metered"]).default("unmetered").meta({
-      description: "metered: records are packed tighter (BZ1 frames), bulk stays in the outbox, now/ is off",
+      description:
+        "metered: records are packed tighter (BZ1 frames) and sealed every 60 s, bulk stays in the outbox, now/ is off",
     }),
     rate_limit: rateLimit.optional().meta({
       description: "Most that telemetry and bulk send; critical records count but never wait. Default: no limit",
@@ -100,7 +81,14 @@ export const uplinkConfig = z
     now: now.prefault({}).meta({ description: "Latest values under now/<asset>, for dashboards" }),
     keepalive: duration("5 s", "10 min").prefault("30 s").meta({ description: "MQTT keep alive" }),
   })
-  .meta({ dependentRequired: FILES });
+  .meta({ dependentRequired: LOGIN_FILES });
 
 export type StoreConfig = z.output<typeof storeConfig>;
 export type UplinkConfig = z.output<typeof uplinkConfig>;
+
+const PUBLISH_INTERVAL_MS = { unmetered: 10_000, metered: 60_000 } as const;
+
+/** Age at which a record is sealed. What a metered link carries is paid for: fewer and larger records cost less. */
+export function publishIntervalMs({ publish_interval, link }: UplinkConfig): number {
+  return publish_interval ?? PUBLISH_INTERVAL_MS[link];
+}

@@ -60,7 +60,13 @@ export type FromStorage =
 
 /** On the port to the status thread: at least once a second, and on change of state. */
 export type StorageReport =
-  | { readonly type: "store"; readonly outbox: OutboxStatus; readonly uplink: UplinkStatus }
+  | {
+      readonly type: "store";
+      /** The gateway's wall time at the report, milliseconds since 1970; undefined: as the system's. */
+      readonly ts?: number;
+      readonly outbox: OutboxStatus;
+      readonly uplink: UplinkStatus;
+    }
   | { readonly type: "log"; readonly entry: LogEntry };
 
 export interface OutboxStatus {
@@ -85,6 +91,10 @@ export interface OutboxStatus {
   readonly daily_writes_bytes?: number;
   /** The budget makes samples wait that long for their commit; missing while it is the configured interval. */
   readonly stretched_commit_interval_ms?: number;
+  /** A file that was set aside is being looked through: what came over so far. */
+  readonly salvage?: { readonly file: string; readonly records: number };
+  /** What is stored is being given new numbers: the cloud holds records of our epoch that this file never sent. */
+  readonly renewing?: true;
   /** Samples dropped, by the reason that their gap record tells. */
   readonly drops: Readonly<Record<"full" | "overload" | "corrupt" | "rejected" | "expired", number>>;
 }

@@ -2,6 +2,7 @@
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import { isAbort } from "../core/errors.ts";
 import { Logger } from "../core/log.ts";
+import { publishIntervalMs } from "./config.ts";
 import { CommitLoop } from "./outbox/commit-loop.ts";
 import { DiskWrites } from "./outbox/disk-writes.ts";
 import { hardwareHash } from "./outbox/hardware.ts";
@@ -62,6 +63,7 @@ class StorageThread {
         return writes.commitIntervalMs;
       },
       monoMs: () => clock.monoMs(),
+      onCommitted: () => this.#report(),
     });
     this.#uplink = new Uplink({
       gateway: init.gateway,
@@ -75,6 +77,7 @@ class StorageThread {
       onReceipt: (receipt) => this.#receipt(receipt),
       onRelease: () => this.#release(),
       trafficPath: `${init.store.path}.traffic`,
+      shownPath: `${init.store.path}.now`,
     });
   }
 
@@ -147,12 +150,14 @@ class StorageThread {
     const uplink = this.#uplink.status();
     this.#outbox.linkUp = uplink.state === "up";
     const outbox = this.#outbox.status();
-    const state = `${outbox.state} ${outbox.error} ${uplink.state} ${uplink.error} ${uplink.conn}`;
+    // The hand-off counts as lost with this thread what it does not know to be durable: it is told at once.
+    const durable = `${outbox.clock_jumps} ${outbox.durable_until}`;
+    const state = `${outbox.state} ${outbox.error} ${uplink.state} ${uplink.error} ${uplink.conn} ${durable}`;
     const nowMs = this.#clock.monoMs();
     if (state === this.#reportedState && nowMs - this.#reportedAtMs < REPORT_MS) return;
     this.#reportedState = state;
     this.#reportedAtMs = nowMs;
-    this.#port.post({ type: "store", outbox, uplink });
+    this.#port.post({ type: "store", ts: this.#clock.wallMs(), outbox, uplink });
   }
 }
 
@@ -164,7 +169,7 @@ function openOutbox(init: StorageInit, { clock, log, writes }: Pick<Parts, "cloc
     birth,
     birthId,
     budget: { maxBytes: store.max_size, minFreeBytes: store.min_free },
-    publishIntervalMs: uplink.publish_interval,
+    publishIntervalMs: publishIntervalMs(uplink),
     ...(store.expire_after === undefined ? {} : { expireAfterMs: store.expire_after }),
     synced,
     clock,

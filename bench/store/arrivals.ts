@@ -8,10 +8,11 @@ const BUSBAR = `${uplinkPrefix(GATEWAY)}/data/`;
 const BARE = "bare/data/";
 
 export interface Arrived {
+  /** Those that hold nothing but the span's: the first and the last of a run are small ones, and none of its load. */
   readonly messages: number;
   readonly payloadBytes: number;
   readonly samples: number;
-  /** Of them, those with a time from `fromMs` on and before `toMs`. */
+  /** Samples with a time from `fromMs` on and before `toMs`, whatever message they came in. */
   readonly inSpan: number;
 }
 
@@ -47,12 +48,13 @@ export class Arrivals {
     let [messages, payloadBytes, samples, inSpan] = [0, 0, 0, 0];
     for (const { topic, payload } of this.#payloads) {
       if (!topic.startsWith(prefix)) continue;
+      const times = timesOf(payload);
+      const within = times.filter(({ ms }) => ms >= fromMs && ms < toMs);
+      inSpan += total(within);
+      if (within.length < times.length) continue;
       messages++;
       payloadBytes += payload.length;
-      for (const { ms, count } of timesOf(payload)) {
-        samples += count;
-        if (ms >= fromMs && ms < toMs) inSpan += count;
-      }
+      samples += total(times);
     }
     return { messages, payloadBytes, samples, inSpan };
   }
@@ -62,6 +64,10 @@ export class Arrivals {
 interface Times {
   readonly ms: number;
   readonly count: number;
+}
+
+function total(times: readonly Times[]): number {
+  return times.reduce((sum, { count }) => sum + count, 0);
 }
 
 function busbarTimes(payload: Buffer): Times[] {

@@ -11,9 +11,12 @@ import { LoadClock, openOutbox } from "./outbox.ts";
 export interface Backlog {
   /** Holds nothing but the outbox's files. */
   readonly storeDir: string;
-  readonly payloadFile: string;
   readonly records: number;
   readonly samples: number;
+}
+
+export interface KnownBacklog extends Backlog {
+  readonly payloadFile: string;
   readonly payloadBytes: number;
 }
 
@@ -24,8 +27,8 @@ export interface Publish {
 
 const READ_AT_ONCE = 100;
 
-export function makeBacklog(dir: string, records: number): Backlog {
-  const storeDir = join(dir, "backlog");
+/** At least so many records, by the outbox's own commits. */
+export function makeBacklog(storeDir: string, records: number): Backlog {
   mkdirSync(storeDir);
   const seconds = Math.ceil(records / ASSETS) * PUBLISH_INTERVAL_S;
   const startMs = Date.now() - 1000 * seconds;
@@ -38,17 +41,27 @@ export function makeBacklog(dir: string, records: number): Backlog {
     if (!outbox.commit({ seal })) throw new Error(`no backlog: ${outbox.status().error}`);
     clock.pass(1000);
   }
-  const payloadFile = join(dir, "payloads");
-  const written = writePayloads(outbox, payloadFile);
+  const { waiting } = outbox.status();
   outbox.close();
-  return { storeDir, payloadFile, samples: seconds * SAMPLES_PER_SECOND, ...written };
+  return { storeDir, records: waiting, samples: seconds * SAMPLES_PER_SECOND };
+}
+
+/** The same, with its payloads in a file. */
+export function makeKnownBacklog(dir: string, records: number): KnownBacklog {
+  mkdirSync(dir);
+  const backlog = makeBacklog(join(dir, "backlog"), records);
+  const outbox = openOutbox(join(backlog.storeDir, "outbox.db"), new LoadClock(Date.now()));
+  const payloadFile = join(dir, "payloads");
+  const payloadBytes = writePayloads(outbox, payloadFile);
+  outbox.close();
+  return { ...backlog, payloadFile, payloadBytes };
 }
 
 /** Publishes as they would go out: u16 length and topic, u32 length and payload, little-endian, one after the other. */
-function writePayloads(outbox: Outbox, path: string): Pick<Backlog, "records" | "payloadBytes"> {
+function writePayloads(outbox: Outbox, path: string): number {
   const file = openSync(path, "w");
   const prefix = uplinkPrefix(GATEWAY);
-  let [records, payloadBytes] = [0, 0];
+  let payloadBytes = 0;
   let last: SealedRecord | undefined;
   do {
     const read = outbox.read("t", last, READ_AT_ONCE);
@@ -60,12 +73,11 @@ function writePayloads(outbox: Outbox, path: string): Pick<Backlog, "records" | 
       lengths[0].writeUInt16LE(topic.length);
       lengths[1].writeUInt32LE(payload.length);
       writeSync(file, Buffer.concat([lengths[0], topic, lengths[1], payload]));
-      records++;
       payloadBytes += payload.length;
     }
   } while (last !== undefined);
   closeSync(file);
-  return { records, payloadBytes };
+  return payloadBytes;
 }
 
 export function readPayloads(path: string): Publish[] {

@@ -2,7 +2,7 @@
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { startNode } from "../support/process.ts";
-import { type Backlog, makeBacklog } from "./backlog.ts";
+import { type KnownBacklog, makeKnownBacklog } from "./backlog.ts";
 import type { Broker } from "./broker.ts";
 import type { Usage } from "./usage.ts";
 
@@ -12,6 +12,11 @@ export const WINDOW = 100;
 
 const CHILD = new URL("./drain-child.ts", import.meta.url);
 const DRAIN_MS = 60_000;
+
+/** Over MQTT 3.1.1 the uplink sends QoS 2 one at a time, which compares with nothing. */
+export function levelsOf({ protocolVersion }: Broker): readonly (1 | 2)[] {
+  return protocolVersion === 5 ? [1, 2] : [1];
+}
 
 export interface DrainPlan {
   readonly dir: string;
@@ -30,12 +35,10 @@ export interface Drained extends Usage {
 }
 
 export async function measureDrain({ dir, broker, rounds, records }: DrainPlan): Promise<Drained[]> {
-  const backlog = makeBacklog(dir, records);
-  // Over MQTT 3.1.1 the uplink sends QoS 2 one at a time, which compares with nothing.
-  const levels = broker.protocolVersion === 5 ? ([1, 2] as const) : ([1] as const);
+  const backlog = makeKnownBacklog(join(dir, "near"), records);
   const measured: Drained[] = [];
   for (let round = 0; round < rounds; round++) {
-    for (const qos of levels) {
+    for (const qos of levelsOf(broker)) {
       const order = round % 2 === 0 ? [BARE, UPLINK] : [UPLINK, BARE];
       for (const variant of order) {
         const used = await drainOnce(variant, qos, { dir, broker, backlog });
@@ -48,13 +51,14 @@ export async function measureDrain({ dir, broker, rounds, records }: DrainPlan):
   return measured;
 }
 
-interface Place {
+export interface DrainPlace {
   readonly dir: string;
-  readonly broker: Broker;
-  readonly backlog: Backlog;
+  readonly broker: Pick<Broker, "port" | "protocolVersion">;
+  readonly backlog: KnownBacklog;
 }
 
-async function drainOnce(variant: string, qos: 1 | 2, { dir, broker, backlog }: Place): Promise<Usage> {
+/** One variant once, the uplink on a copy of the backlog. */
+export async function drainOnce(variant: string, qos: 1 | 2, { dir, broker, backlog }: DrainPlace): Promise<Usage> {
   const copy = join(dir, "drain");
   const numbers = [broker.port, broker.protocolVersion, qos, WINDOW, backlog.records].map(String);
   if (variant === UPLINK) cpSync(backlog.storeDir, copy, { recursive: true });

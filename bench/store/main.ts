@@ -13,11 +13,15 @@ import { writeResults } from "../support/results.ts";
 import { type Broker, openBroker } from "./broker.ts";
 import { measureCommit } from "./commit.ts";
 import { measureDrain } from "./drain.ts";
+import { measureFar } from "./far.ts";
+import { type Goal, type Report, reportGoals } from "./goals.ts";
 import { reportCommit, reportDrain, reportSeal, reportWhole } from "./report.ts";
+import { reportFar, reportRestart } from "./report-backlog.ts";
+import { measureRestart } from "./restart.ts";
 import { measureSeal } from "./seal.ts";
 import { measureWhole } from "./whole.ts";
 
-const PARTS = ["commit", "seal", "drain", "whole"] as const;
+const PARTS = ["commit", "seal", "drain", "far", "restart", "whole"] as const;
 type Part = (typeof PARTS)[number];
 
 const OPTIONS = {
@@ -25,6 +29,7 @@ const OPTIONS = {
   rounds: { type: "string", default: "3" },
   slices: { type: "string", default: "50" },
   records: { type: "string", default: "20000" },
+  backlog: { type: "string", default: "10000000" },
   seconds: { type: "string", default: "30" },
   warmup: { type: "string", default: "10" },
   dir: { type: "string", default: fileURLToPath(new URL("../../.busbar", import.meta.url)) },
@@ -36,6 +41,8 @@ interface Plan {
   readonly rounds: number;
   readonly slices: number;
   readonly records: number;
+  /** Samples of the large backlog. */
+  readonly backlog: number;
   readonly seconds: number;
   readonly warmUpS: number;
 }
@@ -50,26 +57,32 @@ export async function run(args: readonly string[]): Promise<void> {
   mkdirSync(values.dir, { recursive: true });
   // Not where temporary files are: that may be memory, and the figures are about a disk.
   const dir = mkdtempSync(join(values.dir, "bench-"));
-  const [rounds, slices, records] = [values.rounds, values.slices, values.records].map(Number) as [
-    number,
-    number,
-    number,
-  ];
-  const plan = { dir, rounds, slices, records, seconds: Number(values.seconds), warmUpS: Number(values.warmup) };
+  const plan: Plan = {
+    dir,
+    rounds: Number(values.rounds),
+    slices: Number(values.slices),
+    records: Number(values.records),
+    backlog: Number(values.backlog),
+    seconds: Number(values.seconds),
+    warmUpS: Number(values.warmup),
+  };
   const broker = await openBroker(dir);
   try {
     const sections: string[] = [];
+    const goals: Goal[] = [];
     const before = await othersCores(broker);
     for (const part of chosen) {
-      const section = await measure(part, plan, broker);
-      process.stdout.write(`${section}\n\n`);
-      sections.push(section);
+      const { text, goals: told } = await measure(part, plan, broker);
+      process.stdout.write(`${text}\n\n`);
+      sections.push(text);
+      goals.push(...told);
     }
     const after = await othersCores(broker);
     sections.unshift(
       `Other processes kept ${before} cores busy before the run and ${after} after it, of ${availableParallelism()}.`,
     );
-    process.stdout.write(`${sections[0]}\n`);
+    sections.push(reportGoals(goals));
+    process.stdout.write(`${sections[0]}\n\n${sections.at(-1)}\n`);
     const complete = chosen.length === PARTS.length;
     if (complete && !values["no-write"]) writeResults("store", sections.join("\n\n"));
   } finally {
@@ -85,8 +98,8 @@ async function othersCores(broker: Broker): Promise<string> {
   return others().toFixed(2);
 }
 
-async function measure(part: Part, plan: Plan, broker: Broker): Promise<string> {
-  const { dir, rounds, slices, records, seconds, warmUpS } = plan;
+async function measure(part: Part, plan: Plan, broker: Broker): Promise<Report> {
+  const { dir, rounds, slices, records, backlog, seconds, warmUpS } = plan;
   switch (part) {
     case "commit":
       return reportCommit(measureCommit({ dir, slices }));
@@ -94,6 +107,10 @@ async function measure(part: Part, plan: Plan, broker: Broker): Promise<string> 
       return reportSeal(measureSeal(rounds, SEAL_WINDOWS));
     case "drain":
       return reportDrain(await measureDrain({ dir, broker, rounds, records }), broker.name);
+    case "far":
+      return reportFar(await measureFar({ dir, broker, records: Math.ceil(records / 2) }));
+    case "restart":
+      return reportRestart(await measureRestart({ dir, broker, samples: backlog }));
     case "whole":
       return reportWhole(await measureWhole({ dir, broker, warmUpS, seconds }), seconds);
   }

@@ -1,5 +1,6 @@
 /** An outbox as the storage thread opens it, on a clock that the benchmark moves. */
 import { Logger } from "../../core/log.ts";
+import { hardwareHash } from "../../store-forward/outbox/hardware.ts";
 import type { OutboxOptions, StoreClock } from "../../store-forward/outbox/options.ts";
 import { Outbox } from "../../store-forward/outbox/outbox.ts";
 import { GATEWAY, PUBLISH_INTERVAL_S, signalTable } from "./load.ts";
@@ -38,7 +39,8 @@ export function openOutbox(path: string, clock: StoreClock, overrides: Partial<O
     log: new Logger("outbox", ({ level, text }) => {
       if (level === "error") throw new Error(`the outbox under measurement failed: ${text}`);
     }),
-    hardware: "bench",
+    // A gateway on this machine takes the file for its own.
+    hardware: hardwareHash(GATEWAY),
     ...overrides,
   });
   outbox.open();

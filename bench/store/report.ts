@@ -3,6 +3,7 @@ import { median, percentile } from "../support/percentiles.ts";
 import { markdownTable } from "../support/table.ts";
 import { type Committed, OUTBOX, RAW } from "./commit.ts";
 import { BARE, type Drained, UPLINK, WINDOW } from "./drain.ts";
+import { atLeast, atMost, type Goal, percent, type Report, whole } from "./goals.ts";
 import { PUBLISH_INTERVAL_S, SAMPLES_PER_SECOND } from "./load.ts";
 import { SEAL, SEAL_ZSTD, type Sealed, STRINGIFY, STRINGIFY_ZSTD } from "./seal.ts";
 import type { Usage } from "./usage.ts";
@@ -11,6 +12,10 @@ import { BARE_LOOP, BUSBAR, type Whole } from "./whole.ts";
 const COMMIT_GOAL = 0.5;
 const DRAIN_GOAL = 0.8;
 const DRAIN_GOAL_SAMPLES = 1_000_000;
+/** Milliseconds for 1,000 samples. */
+const CPU_GOAL_MS = 4;
+const DEVICE_GOAL_BYTES = 40;
+const PAYLOAD_GOAL_BYTES = 4.5;
 
 const NO_QOS_2 = "- QoS 2 was left out: mosquitto is not installed, and the stand-in cloud speaks MQTT 3.1.1 only.";
 
@@ -18,7 +23,7 @@ interface Rated extends Usage {
   readonly samples: number;
 }
 
-export function reportCommit(measured: readonly Committed[]): string {
+export function reportCommit(measured: readonly Committed[]): Report {
   const raw = measured.find(({ variant }) => variant === RAW) as Committed;
   const mine = measured.find(({ variant }) => variant === OUTBOX) as Committed;
   const extraMs = 1000 / undisturbedPerS(mine) - 1000 / undisturbedPerS(raw);
@@ -42,7 +47,8 @@ export function reportCommit(measured: readonly Committed[]): string {
     "÷ raw",
     "÷ raw, fastest tenth",
   ];
-  return [
+  const goal = (what: string, measured: number): Goal => atLeast({ what, measured, limit: COMMIT_GOAL, show: percent });
+  const text = [
     "### Commit",
     `One commit with synchronous=FULL per ${whole(SAMPLES_PER_SECOND)} samples, ${whole(raw.commits)} commits of each in ` +
       `interleaved slices of ${raw.commitsPerSlice} on one disk. The fastest tenth of the slices is the one ` +
@@ -50,16 +56,17 @@ export function reportCommit(measured: readonly Committed[]): string {
       "compresses and stores, and seals every tenth time; raw better-sqlite3 inserts the finished rows that the outbox " +
       "stores: with its defaults, and with the outbox's page size, lock and checkpoint.",
     markdownTable(head, rows),
-    [
-      verdict("commits/s of raw better-sqlite3", commitsPerS(mine) / commitsPerS(raw), COMMIT_GOAL),
-      verdict("the same, fastest tenth of the slices", undisturbedPerS(mine) / undisturbedPerS(raw), COMMIT_GOAL),
-      `- A commit of the outbox takes ${extraMs.toFixed(2)} ms more than a raw one, fastest tenths compared: on a disk where a ` +
-        "raw commit takes longer than that the ratio is above 50 %.",
-    ].join("\n"),
-  ].join("\n\n");
+    `- A commit of the outbox takes ${extraMs.toFixed(2)} ms more than a raw one, fastest tenths compared: on a disk where a ` +
+      "raw commit takes longer than that the ratio is above 50 %.",
+  ];
+  const goals = [
+    goal("commits/s, of raw better-sqlite3", commitsPerS(mine) / commitsPerS(raw)),
+    goal("the same, fastest tenth of the slices", undisturbedPerS(mine) / undisturbedPerS(raw)),
+  ];
+  return { text: text.join("\n\n"), goals };
 }
 
-export function reportSeal(measured: readonly Sealed[]): string {
+export function reportSeal(measured: readonly Sealed[]): Report {
   const row = (variant: string, base: string): string[] => {
     const of = (name: string): readonly Sealed[] => measured.filter((one) => one.variant === name);
     const [mine, other] = [of(variant), of(base)];
@@ -79,42 +86,57 @@ export function reportSeal(measured: readonly Sealed[]): string {
     row(STRINGIFY_ZSTD, STRINGIFY_ZSTD),
     row(SEAL_ZSTD, STRINGIFY_ZSTD),
   ];
-  return [
+  const text = [
     "### Seal",
     `Packed rows of ${PUBLISH_INTERVAL_S} s become one record per asset; the limit is JSON.stringify of the finished ` +
       "objects, without checksum. Medians of the rounds.",
     markdownTable(["", "samples/s", "CPU ms/1,000", "B/sample", "÷ bare"], rows),
-  ].join("\n\n");
+  ];
+  return { text: text.join("\n\n"), goals: [] };
 }
 
-export function reportDrain(measured: readonly Drained[], broker: string): string {
+export function reportDrain(measured: readonly Drained[], broker: string): Report {
   const rows: string[][] = [];
-  const verdicts: string[] = [];
+  const goals: Goal[] = [];
   for (const qos of new Set(measured.map((one) => one.qos))) {
     const of = (name: string): readonly Drained[] => measured.filter((one) => one.variant === name && one.qos === qos);
     const [bare, mine] = [of(BARE), of(UPLINK)];
     const ratio = median(mine.map((one, round) => recordsPerS(one) / recordsPerS(bare[round] as Drained)));
+    const cpu = median(mine.map(({ cpuMs }, round) => (bare[round] as Drained).cpuMs / cpuMs));
     const best = Math.max(...mine.map(recordsPerS)) / Math.max(...bare.map(recordsPerS));
-    rows.push(drainRow(bare, "-", "-"), drainRow(mine, percent(ratio), percent(best)));
-    verdicts.push(verdict(`QoS ${qos}, records/s of the bare loop`, ratio, DRAIN_GOAL));
+    rows.push(drainRow(bare, ["-", "-", "-"]), drainRow(mine, [ratio, best, cpu].map(percent)));
+    const what = `drain, QoS ${qos}`;
     const speed = median(mine.map(samplesPerS));
-    const reached = speed >= DRAIN_GOAL_SAMPLES ? "reached" : "NOT reached";
-    verdicts.push(`- QoS ${qos}: ${whole(speed)} samples/s, goal ${whole(DRAIN_GOAL_SAMPLES)}: ${reached}.`);
+    goals.push(
+      atLeast({ what: `${what}, records/s of a bare mqtt.js loop`, measured: ratio, limit: DRAIN_GOAL, show: percent }),
+    );
+    goals.push(atLeast({ what: `${what}, samples/s`, measured: speed, limit: DRAIN_GOAL_SAMPLES, show: whole }));
   }
   const { records = 0, samples = 0 } = measured[0] ?? {};
-  const head = ["", "QoS", "records/s", "samples/s", "CPU ms/1,000", "payload B/sample", "÷ bare", "best rounds"];
-  return [
+  const head = [
+    "",
+    "QoS",
+    "records/s",
+    "samples/s",
+    "CPU ms/1,000",
+    "payload B/sample",
+    "÷ bare",
+    "best rounds",
+    "÷ bare, CPU",
+  ];
+  const text = [
     "### Drain",
     `${whole(records)} records of about ${whole(samples / records)} samples to ${broker} on 127.0.0.1, window ${WINDOW}, each drain in a ` +
       "process of its own. The uplink reads the outbox, rebuilds and checks the records, compresses, sends, and commits " +
       "what was acknowledged; the bare loop has the compressed payloads in memory. Medians of the rounds, " +
-      "and the best of each.",
+      "and the best of each. `÷ bare, CPU`: records per second of CPU time, all threads of the process.",
     markdownTable(head, rows),
-    [...verdicts, ...(measured.some(({ qos }) => qos === 2) ? [] : [NO_QOS_2])].join("\n"),
-  ].join("\n\n");
+    ...(measured.some(({ qos }) => qos === 2) ? [] : [NO_QOS_2]),
+  ];
+  return { text: text.join("\n\n"), goals };
 }
 
-function drainRow(rounds: readonly Drained[], ratio: string, best: string): string[] {
+function drainRow(rounds: readonly Drained[], ratios: readonly string[]): string[] {
   const { variant, qos, payloadBytes, samples } = rounds[0] as Drained;
   return [
     variant,
@@ -123,12 +145,11 @@ function drainRow(rounds: readonly Drained[], ratio: string, best: string): stri
     whole(median(rounds.map(samplesPerS))),
     cpuOf(rounds),
     (payloadBytes / samples).toFixed(2),
-    ratio,
-    best,
+    ...ratios,
   ];
 }
 
-export function reportWhole(measured: readonly Whole[], seconds: number): string {
+export function reportWhole(measured: readonly Whole[], seconds: number): Report {
   const rows = measured.map(({ variant, cpuMs, wallMs, deviceBytes, arrived, nowMib, mostMib }) => [
     variant,
     whole(arrived.inSpan),
@@ -150,7 +171,7 @@ export function reportWhole(measured: readonly Whole[], seconds: number): string
     "RSS MiB",
     "peak MiB",
   ];
-  return [
+  const text = [
     "### The whole gateway",
     `\`busbar run\` (commit every second, publish every ${PUBLISH_INTERVAL_S} s, QoS 1, datagrams, status) beside a script of ` +
       "modbus-serial, better-sqlite3 and mqtt.js, both at once for " +
@@ -158,11 +179,25 @@ export function reportWhole(measured: readonly Whole[], seconds: number): string
       "the broker got; device bytes leave out what a checkpoint moves later.",
     markdownTable(head, rows),
     `- CPU of ${BUSBAR}: ${(cpu(BUSBAR) / cpu(BARE_LOOP)).toFixed(1)} times that of the ${BARE_LOOP}.`,
-  ].join("\n\n");
+  ];
+  return { text: text.join("\n\n"), goals: wholeGoals(measured) };
 }
 
-function verdict(what: string, ratio: number, goal: number): string {
-  return `- ${what}: ${percent(ratio)}, goal ${percent(goal)}: ${ratio >= goal ? "reached" : "NOT reached"}.`;
+function wholeGoals(measured: readonly Whole[]): Goal[] {
+  const mine = measured.find(({ variant }) => variant === BUSBAR);
+  if (mine === undefined) return [];
+  const { cpuMs, deviceBytes, arrived } = mine;
+  const what = "whole gateway, 100 Modbus TCP units";
+  const cpu = (1000 * cpuMs) / arrived.inSpan;
+  const ms = (value: number): string => `${value.toFixed(1)} ms`;
+  const bytes = (value: number): string => `${value.toFixed(1)} B`;
+  const payload = arrived.payloadBytes / arrived.samples;
+  const device = deviceBytes / arrived.inSpan;
+  return [
+    atMost({ what: `${what}: CPU for 1,000 samples`, measured: cpu, limit: CPU_GOAL_MS, show: ms }),
+    atMost({ what: `${what}: device bytes per sample`, measured: device, limit: DEVICE_GOAL_BYTES, show: bytes }),
+    atMost({ what: `${what}: payload per sample`, measured: payload, limit: PAYLOAD_GOAL_BYTES, show: bytes }),
+  ];
 }
 
 function commitsPerS({ commits, wallMs }: Committed): number {
@@ -180,10 +215,4 @@ function samplesPerS({ samples, wallMs }: Rated): number {
 /** CPU milliseconds for 1,000 samples. */
 function cpuOf(rounds: readonly Rated[]): string {
   return median(rounds.map(({ cpuMs, samples }) => (1000 * cpuMs) / samples)).toFixed(2);
-}
-function whole(value: number): string {
-  return Math.round(value).toLocaleString("en-US");
-}
-function percent(ratio: number): string {
-  return `${(100 * ratio).toFixed(ratio < 0.1 ? 1 : 0)} %`;
 }

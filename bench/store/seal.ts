@@ -1,7 +1,7 @@
 /** Packed rows into records: the encoder beside JSON.stringify of the finished objects. */
 import { compressRecord } from "../../core/record.ts";
 import { unpackAll } from "../../store-forward/outbox/reader.ts";
-import { type SealContext, sealBatches } from "../../store-forward/outbox/seal.ts";
+import { Sealer } from "../../store-forward/outbox/seal.ts";
 import { GATEWAY, handOffs, PUBLISH_INTERVAL_S, SAMPLES_PER_SECOND, signalTable } from "./load.ts";
 import { between, ownUsage, type Usage } from "./usage.ts";
 
@@ -28,16 +28,11 @@ type Make = (window: Window, seq: number) => readonly Buffer[];
 /** `windows` publish intervals, each of all assets. */
 export function measureSeal(rounds: number, windows: number): Sealed[] {
   const { birthId, signals } = signalTable();
-  const context: SealContext = {
-    gateway: GATEWAY,
-    epoch: "k3f9a1c2",
-    stream: "t",
-    boot: 1,
-    sync: true,
-    birthId,
-    signals,
+  const sealer = new Sealer({ gateway: GATEWAY, birthId, signals });
+  const head = { epoch: "k3f9a1c2", stream: "t", boot: 1, sync: true } as const;
+  const seal: Make = ({ rows }, firstSeq) => {
+    return sealer.seal(unpackAll(rows), { ...head, firstSeq }).records.map(({ plain }) => plain);
   };
-  const seal: Make = ({ rows }, seq) => sealBatches(unpackAll(rows), context, seq).records.map(({ plain }) => plain);
   const stringify: Make = ({ objects }) => objects.map((object) => Buffer.from(JSON.stringify(object)));
   const zstd =
     (make: Make): Make =>

@@ -1,26 +1,18 @@
 /** The whole gateway as a process, on 100 simulated Modbus TCP units of ten registers, beside the bare loop. */
-import { createSocket, type Socket } from "node:dgram";
-import { once } from "node:events";
-import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
-import { stringify } from "yaml";
 import { freePort } from "../../test/support/wait.ts";
-import { Running } from "../support/process.ts";
+import type { Running } from "../support/process.ts";
 import { Arrivals, type Arrived } from "./arrivals.ts";
 import type { Broker } from "./broker.ts";
-import { GATEWAY, PUBLISH_INTERVAL_S } from "./load.ts";
+import { node, path, sink, startGateway, startSite } from "./site.ts";
 import { between, memoryOf, type Usage, usageOf } from "./usage.ts";
 
 export const BUSBAR = "busbar run";
 export const BARE_LOOP = "bare loop";
 
-const SCENARIO = path("../../hw-sim/scenarios/hundred-units.yaml");
-const SIM = path("../../hw-sim/main.ts");
-const MAIN = path("../../daemon/cli/main.ts");
 const LOOP = path("./bare-loop.ts");
+const POLL_MS = 1000;
 
 export interface WholePlan {
   readonly dir: string;
@@ -29,7 +21,7 @@ export interface WholePlan {
   readonly seconds: number;
 }
 
-/** Usage within the span; `arrived` holds what came before and after it, too. */
+/** Usage within the span, and what arrived of it. */
 export interface Whole extends Usage {
   readonly variant: string;
   readonly arrived: Arrived;
@@ -37,18 +29,13 @@ export interface Whole extends Usage {
   readonly mostMib: number;
 }
 
-interface Site {
-  readonly sim: Running;
-  readonly sources: readonly { readonly tcp?: { readonly port: number } }[];
-}
-
 /** Both at once, each with a site of its own: what disturbs the machine disturbs both. */
 export async function measureWhole({ dir, broker, warmUpS, seconds }: WholePlan): Promise<Whole[]> {
   const [siteA, siteB] = await Promise.all([startSite(join(dir, "site-a")), startSite(join(dir, "site-b"))]);
   const arrivals = await Arrivals.of(broker.port);
   const datagrams = await sink();
-  const config = await writeConfig(dir, siteA, broker.port, datagrams.address().port);
-  const busbar = node(BUSBAR, [MAIN, "run", "--config", config], { BUSBAR_SIM_DIR: dir });
+  const [udpPort, httpPort] = [datagrams.address().port, await freePort()];
+  const busbar = await startGateway(BUSBAR, { dir, site: siteA, brokerPort: broker.port, udpPort, httpPort });
   const ports = [siteB.sources[0]?.tcp?.port ?? 0, broker.port].map(String);
   const bare = node(BARE_LOOP, [LOOP, ...ports, join(dir, "bare.db")]);
   try {
@@ -60,6 +47,8 @@ export async function measureWhole({ dir, broker, warmUpS, seconds }: WholePlan)
     const [busbarUsed, bareUsed] = [busbar, bare].map((running, i) => {
       return { ...between(from[i] as Usage, used(running)), ...memoryOf(pidOf(running)) };
     }) as [Omit<Whole, "variant" | "arrived">, Omit<Whole, "variant" | "arrived">];
+    // The short messages that the end makes get a reading from after the span, and do not count.
+    await sleep(2 * POLL_MS);
     // What is still to be published comes at their end.
     await Promise.all([busbar.stop(), bare.stop()]);
     return [
@@ -83,49 +72,4 @@ function pidOf({ name, child, output }: Running): number {
     throw new Error(`${name} ended during the measurement; its last output:\n${output}`);
   }
   return child.pid;
-}
-
-async function startSite(dir: string): Promise<Site> {
-  mkdirSync(dir);
-  const sim = node("hw-sim", [SIM, "--scenario", SCENARIO, "--dir", dir], { BUSBAR_SIM_DIR: dir });
-  if (sim.child.stdout === null) throw new Error("hw-sim has no output");
-  for await (const line of createInterface({ input: sim.child.stdout })) {
-    const { sources } = (JSON.parse(line) as { ready: Pick<Site, "sources"> }).ready;
-    // Nobody reads further lines, and a full pipe would stop it.
-    sim.child.stdout.resume();
-    return { sim, sources };
-  }
-  throw new Error(`hw-sim ended before it was ready; its last output:\n${sim.output}`);
-}
-
-async function writeConfig(dir: string, { sources }: Site, brokerPort: number, udpPort: number): Promise<string> {
-  const [mqttPort, httpPort] = [await freePort(), await freePort()];
-  const site = {
-    version: 1,
-    gateway: { id: GATEWAY },
-    uplink: { url: `mqtt://127.0.0.1:${brokerPort}`, publish_interval: `${PUBLISH_INTERVAL_S} s` },
-    store: { path: join(dir, "outbox.db"), min_free: "0 B" },
-    fast_path: { to: [`127.0.0.1:${udpPort}`] },
-    local: { mqtt: { listen: `127.0.0.1:${mqttPort}` }, http: { listen: `127.0.0.1:${httpPort}` } },
-    sources,
-  };
-  const file = join(dir, "busbar.yaml");
-  writeFileSync(file, stringify(site));
-  return file;
-}
-
-/** Somebody must be there for the datagrams, or each is answered by ICMP. */
-async function sink(): Promise<Socket> {
-  const socket = createSocket("udp4");
-  socket.bind(0, "127.0.0.1");
-  await once(socket, "listening");
-  return socket;
-}
-
-function node(name: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
-  return new Running({ name, command: process.execPath, args, env });
-}
-
-function path(relative: string): string {
-  return fileURLToPath(new URL(relative, import.meta.url));
 }

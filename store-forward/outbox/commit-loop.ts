@@ -8,6 +8,7 @@ export interface CommitLoopOptions {
   /** Read anew before each wait: it may change (disk-writes.ts). */
   readonly commitIntervalMs: number;
   readonly monoMs: () => number;
+  readonly onCommitted?: () => void;
 }
 
 export class CommitLoop {
@@ -37,6 +38,7 @@ export class CommitLoop {
         continue;
       }
       outbox.commit();
+      this.#o.onCommitted?.();
       lastMs = monoMs();
       // In step with the interval, but a late one is not made up for.
       if (nowMs >= regularMs) regularMs = Math.max(regularMs + this.#o.commitIntervalMs, nowMs);

@@ -6,10 +6,18 @@ import type { PackedRow } from "./schema.ts";
 import type { Store } from "./store.ts";
 import type { OpenRow } from "./transaction.ts";
 
+export interface LeftOverOptions {
+  readonly identity: Identity;
+  readonly nowMs: number;
+  /** The epoch under which samples are sealed while all is renewed (renewal.ts). */
+  readonly from: number | undefined;
+}
+
 /** Rows that a run before left without a seal; damaged ones are dropped here, under a gap. */
-export function leftOver(store: Store, { epoch }: Identity, nowMs: number): OpenRow[] {
+export function leftOver(store: Store, { identity, nowMs, from }: LeftOverOptions): OpenRow[] {
+  const { epoch } = identity;
   const open: OpenRow[] = [];
-  for (const row of store.unsealed("t")) {
+  for (const row of store.unsealed("t", from)) {
     const raw = intact(row);
     if (raw !== undefined) {
       const { id, boot, sync, t_min, t_max } = row;

@@ -3,7 +3,7 @@ import type { Logger } from "../../core/log.ts";
 import type { OutboxStatus } from "../protocol.ts";
 import type { Losses } from "./pending.ts";
 import type { LostRecords } from "./reader.ts";
-import type { Committed } from "./session.ts";
+import type { Committed } from "./session-options.ts";
 
 export class LossBook {
   readonly #log: Logger;

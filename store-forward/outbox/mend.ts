@@ -6,11 +6,12 @@
  * most records come out as the stored checksums say; a wrong proposal makes other bytes and proves nothing. Records that
  * no proposal proves are found by the next read, which tells them in a gap of reason `corrupt`.
  */
-import { BusbarError } from "../../core/errors.ts";
+import { BusbarError, messageOf } from "../../core/errors.ts";
+import type { Logger } from "../../core/log.ts";
 import type { Stream } from "../../core/record.ts";
-import type { SealRow } from "./schema.ts";
+import type { MarkRow, SealRow } from "./schema.ts";
 import { ENCODER } from "./seal.ts";
-import { isSound } from "./seal-sum.ts";
+import { isSound, RottedSeal } from "./seal-sum.ts";
 import type { Store } from "./store.ts";
 
 type Edge = Pick<SealRow, "epoch" | "seq_from" | "seq_to" | "row_from" | "row_to">;
@@ -35,21 +36,39 @@ export interface MendOptions {
   readonly store: Store;
   /** How many of a seal's records come out as its checksums say. */
   readonly proven: (seal: SealRow) => number;
+  /** The epoch whose rows come first although it is not the oldest (renewal.ts). */
+  readonly first?: number | undefined;
 }
 
-export interface Mended {
+interface Mended {
   readonly seals: number;
   readonly records: number;
   readonly proven: number;
 }
 
+/** Does `work` again when a seal that rotted was in the way and is mended now. Throws what `work` and mending throw. */
+export function orMended<T>(
+  work: () => T,
+  options: MendOptions & { readonly log: Logger; readonly inTransaction: boolean },
+): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof RottedSeal)) throw error;
+    const { store, log, inTransaction } = options;
+    const mended = inTransaction ? mendSeals(options) : store.transaction(() => mendSeals(options));
+    log.warn("outbox seals rotted and were made anew", { ...mended, found: messageOf(error) });
+    return work();
+  }
+}
+
 /** Inside a transaction. Throws BusbarError STORE_CORRUPT when there is nothing that it could mend. */
-export function mendSeals({ store, proven }: MendOptions): Mended {
+function mendSeals({ store, proven, first }: MendOptions): Mended {
   const mended = { seals: 0, records: 0, proven: 0 };
   for (const stream of ["t", "b"] as const) {
-    const { edges, rotted } = survey(store, stream);
+    const { edges, rotted } = survey(store, stream, first);
     const spare = [...rotted];
-    const drafts = holesOf(store, stream, edges).flatMap((hole) => filled(store, hole, spare, proven));
+    const drafts = holesOf(marksOf(store, stream, first), edges).flatMap((hole) => filled(store, hole, spare, proven));
     if (drafts.length === 0 && rotted.length > 0) throw beyondRepair(`${stream}: a seal covers nothing`);
     for (const seal of rotted) if (!store.dropSealRow(seal)) throw beyondRepair(`${stream}: seals are out of order`);
     for (const draft of drafts) {
@@ -67,9 +86,19 @@ function beyondRepair(what: string): BusbarError {
   return new BusbarError("STORE_CORRUPT", `outbox seals cannot be mended: ${what}`);
 }
 
+/** In the order of their rows. */
+function marksOf(store: Store, stream: Stream, first: number | undefined): MarkRow[] {
+  const rank = ({ epoch }: MarkRow): number => (epoch === first ? 0 : 1);
+  return store
+    .marks()
+    .filter((mark) => mark.stream === stream)
+    .sort((one, other) => rank(one) - rank(other));
+}
+
 function survey(
   store: Store,
   stream: Stream,
+  first: number | undefined,
 ): { readonly edges: readonly Edge[]; readonly rotted: readonly SealRow[] } {
   const edges: Edge[] = [];
   const rotted: SealRow[] = [];
@@ -78,31 +107,34 @@ function survey(
     if (isSound(seal)) edges.push({ epoch, seq_from, seq_to, row_from, row_to });
     else rotted.push(seal);
   }
-  return { edges, rotted };
+  const isFirst = ({ epoch }: Edge): boolean => epoch === first;
+  return { edges: [...edges.filter(isFirst), ...edges.filter((edge) => !isFirst(edge))], rotted };
 }
 
-function holesOf(store: Store, stream: Stream, edges: readonly Edge[]): Hole[] {
+function holesOf(marks: readonly MarkRow[], edges: readonly Edge[]): Hole[] {
   const holes: Hole[] = [];
   let before: Edge | undefined;
-  const add = (epoch: number, seq_from: number, seq_to: number, after: Edge | undefined): void => {
+  const add = ({ epoch, stream }: MarkRow, seq_from: number, seq_to: number, after: Edge | undefined): void => {
     if (seq_from > seq_to) return;
     const row_from = before === undefined ? Number.MIN_SAFE_INTEGER : before.row_to + 1;
     const row_to = after === undefined ? Number.MAX_SAFE_INTEGER : after.row_from - 1;
     const ends = { first: before?.epoch !== epoch, last: after === undefined };
     holes.push({ stream, epoch, seq_from, seq_to, row_from, row_to, ...ends });
   };
-  for (const { epoch, next, acked } of store.marks().filter((mark) => mark.stream === stream)) {
+  for (const [at, mark] of marks.entries()) {
+    const { epoch, next, acked } = mark;
     let expected = acked + 1;
     for (const edge of edges.filter((other) => other.epoch === epoch)) {
-      add(epoch, expected, edge.seq_from - 1, edge);
+      add(mark, expected, edge.seq_from - 1, edge);
       expected = Math.max(expected, edge.seq_to + 1);
       before = edge;
     }
+    const later = marks.slice(at + 1).map((other) => other.epoch);
     add(
-      epoch,
+      mark,
       expected,
       next - 1,
-      edges.find((edge) => edge.epoch > epoch),
+      edges.find((edge) => later.includes(edge.epoch)),
     );
   }
   return holes;

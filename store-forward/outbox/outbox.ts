@@ -27,7 +27,6 @@ import { newEpoch } from "./identity.ts";
 import { LossBook } from "./loss-book.ts";
 import type { CommitOptions, OutboxOptions } from "./options.ts";
 import { bytesOf, type HandedOver, Pending, type PendingCritical } from "./pending.ts";
-import type { LostRecords } from "./reader.ts";
 import { openStore, unwritable } from "./recovery.ts";
 import type { CloudReceipt } from "./renew.ts";
 import { Session } from "./session.ts";
@@ -36,6 +35,8 @@ import { outboxStatus } from "./status.ts";
 import { MAX_SEAL_BYTES } from "./transaction.ts";
 
 const RETRY_MS = 3000;
+/** A commit timer that fires a little early must not put the seal off by a whole interval. */
+const PUBLISH_SLACK_MS = 20;
 /** One transaction takes no more than this, so that its log stays small. */
 const MAX_COMMIT_BYTES = 1024 * 1024;
 
@@ -88,9 +89,10 @@ export class Outbox implements RecordQueue {
   get full(): boolean {
     return this.#pending.bytes >= MAX_COMMIT_BYTES;
   }
-  /** Something waits that must not wait for the next regular commit. */
+  /** Something waits that must not wait for the next regular commit, such as the first values of a boot. */
   get urgent(): boolean {
-    return this.#pending.hasCritical || this.#losses.untold.length > 0;
+    const isFirst = this.#pending.bytes > 0 && !Number.isFinite(this.#sealedAtMs);
+    return isFirst || this.#pending.hasCritical || this.#losses.untold.length > 0 || this.#session?.renewing === true;
   }
 
   /** Takes samples into memory; they are durable after the next commit. Never throws. */
@@ -110,8 +112,7 @@ export class Outbox implements RecordQueue {
   commit({ seal = false, final = false }: CommitOptions = {}): boolean {
     const waits = this.#error !== undefined && this.#damage === undefined && this.#o.clock.monoMs() < this.#retryAtMs;
     if (waits && !final) return false;
-    const how = { seal, final };
-    const hadBallast = this.#ballast.held;
+    const [how, hadBallast] = [{ seal, final }, this.#ballast.held];
     if (this.#attempt(how)) return true;
     // A damaged file was closed, or the ballast was given back: there is a way on now.
     const canGoOn = this.#damage !== undefined || (hadBallast && !this.#ballast.held);
@@ -124,9 +125,9 @@ export class Outbox implements RecordQueue {
       this.#ballast.take(this.#o.clock.monoMs());
       while (this.full) this.#transact(session, { seal, final: false });
       this.#transact(session, { seal, final });
-      if (!final && session.salvage()) this.onSealed?.();
+      if (!final && session.proceed(this.#now)) this.onSealed?.();
       this.#recovered();
-      this.#bootFile.keep(session, final);
+      this.#bootFile.keep(session, { now: final, synced: this.#synced });
       return true;
     } catch (error) {
       this.#failed(error);
@@ -167,9 +168,8 @@ export class Outbox implements RecordQueue {
   status(): OutboxStatus {
     const summary = this.#guarded(undefined, (session) => session.summary(this.#o.clock));
     const { boot, epoch } = this;
-    const fault = { error: this.#error, notice: this.#notice };
-    const drops = this.#losses.counts(this.#pending.losses);
-    return outboxStatus(this.#o, { ...fault, boot, epoch, watermark: this.#pending.watermark, summary, drops });
+    const known = { boot, epoch, error: this.#error, notice: this.#notice, watermark: this.#pending.watermark };
+    return outboxStatus(this.#o, { ...known, summary, drops: this.#losses.counts(this.#pending.losses) });
   }
 
   /** Closes the file; what is not committed is lost. */
@@ -192,8 +192,14 @@ export class Outbox implements RecordQueue {
     }
   }
 
+  get #now(): { readonly nowMs: number; readonly synced: boolean } {
+    return { nowMs: this.#o.clock.wallMs(), synced: this.#synced };
+  }
+
   #renew(session: Session, receipt: CloudReceipt): void {
-    this.#adopt(session.renew(receipt, newEpoch(), { nowMs: this.#o.clock.wallMs(), synced: this.#synced }));
+    session.renew(receipt, newEpoch(), this.#now);
+    this.#adopt(session);
+    session.proceed(this.#now);
     this.onSealed?.();
   }
 
@@ -201,7 +207,7 @@ export class Outbox implements RecordQueue {
     this.#session = session;
     this.#epoch = session.identity.epoch.name;
     if (this.#released) session.release();
-    this.#bootFile.keep(session, true);
+    this.#bootFile.keep(session, { now: true, synced: this.#synced });
   }
 
   #begin(): Session {
@@ -214,32 +220,28 @@ export class Outbox implements RecordQueue {
       log.error("outbox set aside and begun anew: what it held is not sent", quarantined);
     }
     const previous = this.#bootFile.last;
-    const ours = {
-      toldBoot: this.#boot,
-      resumed: this.#begun,
-      epoch: previous?.epoch === this.#epoch ? newEpoch() : this.#epoch,
-    };
-    const options = {
+    const session = Session.begin({
       ...this.#o,
-      store,
+      ...{ store, previous, wallMs, quarantined: quarantined?.path },
+      ...{ toldBoot: this.#boot, resumed: this.#begun },
+      epoch: previous?.epoch === this.#epoch ? newEpoch() : this.#epoch,
       ballastHeld: () => this.#ballast.held,
-      onLost: (lost: LostRecords) => this.#losses.lose(lost),
-    };
-    const session = Session.begin({ ...options, ...ours, previous, wallMs, quarantined: quarantined?.path });
+      onLost: (lost) => this.#losses.lose(lost),
+    });
     const { boot, epoch, renewed } = session.identity;
     if (renewed !== undefined) log.warn("a new epoch begins", { epoch: epoch.name, reason: renewed });
     this.#begun = true;
     this.#boot = boot;
-    this.#settleAttempt(session);
+    this.#settleAttempt(session, quarantined === undefined);
     this.#adopt(session);
     return session;
   }
 
-  /** A commit that failed on its way to the disk may have arrived there all the same. */
-  #settleAttempt(session: Session): void {
+  /** A commit that failed on its way to the disk may have arrived there all the same, if it is the same file. */
+  #settleAttempt(session: Session, same: boolean): void {
     const attempted = this.#attempted;
     this.#attempted = undefined;
-    if (attempted === undefined || session.fingerprint() === attempted.fingerprint) return;
+    if (attempted === undefined || !same || session.fingerprint() === attempted.fingerprint) return;
     this.#losses.told(this.#pending.losses);
     this.#pending.committed(attempted.batches);
   }
@@ -250,11 +252,10 @@ export class Outbox implements RecordQueue {
     const batches = this.#pending.slice(MAX_COMMIT_BYTES);
     const due = nowMs - this.#sealedAtMs >= publishIntervalMs - PUBLISH_SLACK_MS;
     const sealNow = seal || final || due || session.openBytes + bytesOf(batches) >= MAX_SEAL_BYTES;
-    const wallMs = clock.wallMs();
     const work = { batches, critical: this.#pending.critical, losses: this.#pending.losses, lost: this.#losses.untold };
-    const how = { seal: sealNow, final, linkUp: this.linkUp, nowMs: wallMs, synced: this.#synced, publishIntervalMs };
+    const how = { seal: sealNow, final, linkUp: this.linkUp, ...this.#now, publishIntervalMs };
     if (!session.hasWork({ ...work, ...how })) {
-      this.#committed();
+      this.#pending.allCommitted();
       return;
     }
     this.#attempted = { fingerprint: session.fingerprint(), batches: batches.length };
@@ -265,24 +266,24 @@ export class Outbox implements RecordQueue {
     this.#pending.committed(batches.length);
     // The first values of a boot do not wait for an interval to pass, whatever else was sealed before them.
     if (sealNow && (batches.length > 0 || Number.isFinite(this.#sealedAtMs))) this.#sealedAtMs = nowMs;
-    this.#committed();
+    this.#pending.allCommitted();
     if (done.sealed) this.onSealed?.();
-  }
-
-  #committed(): void {
-    if (this.#pending.bytes === 0) this.#pending.watermark.committed();
   }
 
   #failed(error: unknown): void {
     const { path, clock, log } = this.#o;
     const fault = faultOf(error);
     this.#retryAtMs = clock.monoMs() + RETRY_MS;
+    if (fault === "corrupt") {
+      this.#damage = messageOf(error);
+      // Committed by this process and in no record yet: nobody has it but the damaged file, and memory.
+      this.#pending.takeBack(this.#session?.open.filter(({ boot }) => boot === this.#boot) ?? []);
+    }
     // A full disk passes, and its file can still be read; anything else wants a fresh look at what is there.
     if (fault === "full") {
       this.#ballast.give(clock.monoMs());
       this.#session?.checkpoint();
     } else this.close();
-    if (fault === "corrupt") this.#damage = messageOf(error);
     const told = fault === "internal" ? `outbox ${path}: ${messageOf(error)}` : unwritable(path, error).message;
     if (told !== this.#error) log.error(told, { error });
     this.#error = told;
@@ -293,6 +294,3 @@ export class Outbox implements RecordQueue {
     this.#error = undefined;
   }
 }
-
-/** A commit timer that fires a little early must not put the seal off by a whole interval. */
-const PUBLISH_SLACK_MS = 20;

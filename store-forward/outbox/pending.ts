@@ -81,6 +81,13 @@ export class Pending {
     while (this.#bytes > MAX_BYTES && this.#batches.length > 1) this.#dropOldest();
   }
 
+  /** Samples that were committed and are gone from the disk: they go first again. */
+  takeBack(rows: readonly { readonly raw: Uint8Array; readonly sync: number }[]): void {
+    const batches = rows.map(({ raw, sync }) => ({ bytes: raw, synced: sync === 1, ...spanOf(raw) }));
+    this.#batches = [...batches, ...this.#batches];
+    this.#bytes += bytesOf(batches);
+  }
+
   takeCritical(record: PendingCritical): void {
     this.#critical.push(record);
     if (this.#critical.length <= MAX_CRITICAL) return;
@@ -106,6 +113,11 @@ export class Pending {
     this.#overload = undefined;
     this.#corrupt = undefined;
     this.#lostCritical = undefined;
+  }
+
+  /** The last slice is on disk: if nothing came since, what was handed over is durable. */
+  allCommitted(): void {
+    if (this.#bytes === 0) this.watermark.committed();
   }
 
   #dropOldest(): void {

@@ -9,7 +9,7 @@ import type { SealedRecord } from "../queue.ts";
 import type { Acks } from "./acks.ts";
 import { decodeRow } from "./rows.ts";
 import type { EpochRow, RecordRow, SealRow } from "./schema.ts";
-import { ENCODER, type SealContext, type SealResult, sealBatches } from "./seal.ts";
+import { ENCODER, Sealer, type SealResult } from "./seal.ts";
 import type { Store } from "./store.ts";
 
 /** Rebuilt records kept for the next call; what was just sealed is sent without being built again. */
@@ -40,7 +40,7 @@ export class Reader {
   /** By stream, epoch and first number; in order of use. */
   readonly #kept = new Map<string, readonly SealedRecord[]>();
   #keptBytes = 0;
-  #birth: { readonly boot: number; readonly context: Pick<SealContext, "birthId" | "gateway" | "signals"> } | undefined;
+  #sealer: { readonly boot: number; readonly sealer: Sealer } | undefined;
 
   constructor(options: ReaderOptions) {
     this.#options = options;
@@ -53,7 +53,10 @@ export class Reader {
     while (found.length < limit) {
       const next = stream === "c" ? this.#critical(at, limit) : this.#sealed(stream, at);
       if (next === undefined) break;
-      found.push(...next.records.slice(0, limit - found.length));
+      const room = limit - found.length;
+      found.push(...next.records.slice(0, room));
+      // Given out whole, it is not asked for again: kept longer, a drain's memory would grow by what it has passed.
+      if (next.key !== undefined && next.records.length <= room) this.#forget(next.key);
       at = next.end;
     }
     return found;
@@ -68,22 +71,20 @@ export class Reader {
 
   /** Records that were sealed just now: kept until others take their place. */
   keep(seal: Pick<SealRow, "stream" | "epoch" | "seq_from">, records: readonly SealedRecord[]): void {
-    const key = `${seal.stream}${seal.epoch}/${seal.seq_from}`;
+    const key = keyOf(seal);
     this.#kept.set(key, records);
     this.#keptBytes += sizeOf(records);
-    for (const [oldest, old] of this.#kept) {
+    for (const oldest of this.#kept.keys()) {
       if (this.#keptBytes <= MAX_KEPT_BYTES || oldest === key) break;
-      this.#kept.delete(oldest);
-      this.#keptBytes -= sizeOf(old);
+      this.#forget(oldest);
     }
   }
 
   /** What the batches of one seal become. */
   build(seal: Omit<SealRow, "seq_to" | "sums" | "crc">, batches: Iterable<Batch>): SealResult {
-    const { stream, boot, sync } = seal;
+    const { stream, boot, sync, seq_from: firstSeq } = seal;
     const epoch = this.#options.epochs.get(seal.epoch)?.name ?? "";
-    const context: SealContext = { ...this.#birthOf(boot), epoch, stream, boot, sync: sync === 1 };
-    return sealBatches(batches, context, seal.seq_from);
+    return this.#sealerOf(boot).seal(batches, { epoch, stream, boot, sync: sync === 1, firstSeq });
   }
 
   /** How many of its records come out as it says. */
@@ -101,7 +102,7 @@ export class Reader {
       const record = this.#recordOf(row);
       if (record !== undefined) records.push(record);
     }
-    return { records, end: last };
+    return { records, end: last, key: undefined };
   }
 
   #recordOf(row: RecordRow): SealedRecord | undefined {
@@ -132,17 +133,21 @@ export class Reader {
     if (seal === undefined) return undefined;
     const from = seal.epoch === after.epoch ? after.seq : 0;
     const records = this.#recordsOf(seal).filter(({ seq }) => seq > from && !acks.has(stream, seal.epoch, seq));
-    return { records, end: { epoch: seal.epoch, seq: seal.seq_to } };
+    return { records, end: { epoch: seal.epoch, seq: seal.seq_to }, key: keyOf(seal) };
   }
 
   #recordsOf(seal: SealRow): readonly SealedRecord[] {
-    const key = `${seal.stream}${seal.epoch}/${seal.seq_from}`;
-    const kept = this.#kept.get(key);
+    const kept = this.#kept.get(keyOf(seal));
     if (kept !== undefined) return kept;
     const { good, bad } = this.#verified(seal);
     for (const run of runsOf(bad)) this.#tellCorrupt(seal, run.from, run.to);
     this.keep(seal, good);
     return good;
+  }
+
+  #forget(key: string): void {
+    this.#keptBytes -= sizeOf(this.#kept.get(key) ?? []);
+    this.#kept.delete(key);
   }
 
   #verified(seal: SealRow): { readonly good: readonly SealedRecord[]; readonly bad: readonly number[] } {
@@ -192,14 +197,14 @@ export class Reader {
     });
   }
 
-  #birthOf(boot: number): Pick<SealContext, "birthId" | "gateway" | "signals"> {
-    if (this.#birth?.boot === boot) return this.#birth.context;
+  #sealerOf(boot: number): Sealer {
+    if (this.#sealer?.boot === boot) return this.#sealer.sealer;
     const payload = this.#options.store.birthOf(boot);
     if (payload === undefined) throw new RangeError(`boot ${boot} names no birth`);
-    const { gw } = JSON.parse(Buffer.from(payload).toString()) as { gw: string };
-    const context = { birthId: birthIdOf(payload), gateway: gw, signals: signalsOfBirth(payload) };
-    this.#birth = { boot, context };
-    return context;
+    const { gw: gateway } = JSON.parse(Buffer.from(payload).toString()) as { gw: string };
+    const sealer = new Sealer({ birthId: birthIdOf(payload), gateway, signals: signalsOfBirth(payload) });
+    this.#sealer = { boot, sealer };
+    return sealer;
   }
 }
 
@@ -238,6 +243,10 @@ export function samplesOf(seal: SealRow, from: number, to: number, counts = (_se
     if (at + 4 <= view.byteLength && counts(seq)) samples += view.getUint32(at, true);
   }
   return samples;
+}
+
+function keyOf({ stream, epoch, seq_from }: Pick<SealRow, "stream" | "epoch" | "seq_from">): string {
+  return `${stream}${epoch}/${seq_from}`;
 }
 
 function sizeOf(records: readonly SealedRecord[]): number {

@@ -17,6 +17,7 @@ const LEAST_BYTES = 1024 * 1024;
 /** One transaction drops no more seals or critical records than this, so that it stays short. */
 const MAX_DROPS = 64;
 const BATCH = 16;
+const DROPPED = "dropped_c";
 /** Rows, their pages and the tables around them. */
 const OVERHEAD = 1.25;
 const SLACK_BYTES = 64 * PAGE_BYTES;
@@ -82,7 +83,7 @@ export function dropSealUnderGap(
   const { stream, epoch, seq_to: to, t_min: t0, t_max: t1 } = seal;
   const from = Math.max(seal.seq_from, acks.mark(stream, epoch).acked + 1);
   store.dropSeal(seal);
-  acks.touch(stream, epoch);
+  acks.dropped(stream, epoch, { from: seal.seq_from, to });
   if (from > to) return 0;
   const samples = samplesOf(seal, from, to, (seq) => !acks.has(stream, epoch, seq));
   const name = epochs.get(epoch)?.name ?? "";
@@ -94,12 +95,24 @@ export function dropSealUnderGap(
 function dropOldestCritical({ store, acks, epochs, nowMs }: RoomOptions): number | undefined {
   const stream: Stream = "c";
   const rows = store.firstLossy(BATCH);
+  const upto = droppedCritical(store);
   for (const { epoch, seq, sealed_ms: t0 } of rows) {
     store.dropRecord(epoch, seq);
-    acks.touch(stream, epoch);
+    upto[epoch] = seq;
+    acks.dropped(stream, epoch, { from: 1, to: seq });
     if (acks.has(stream, epoch, seq)) continue;
     const name = epochs.get(epoch)?.name ?? "";
     growGap(store, { c: stream, epoch: name, from: seq, to: seq, samples: null, reason: "full", t0, t1: t0 }, nowMs);
   }
-  return rows.length === 0 ? undefined : 0;
+  if (rows.length === 0) return undefined;
+  store.setMeta(DROPPED, JSON.stringify(upto));
+  return 0;
+}
+
+/**
+ * Per epoch, up to which number critical records that are not stored were dropped under a gap: gaps stay between them, so
+ * the acknowledged mark does not tell.
+ */
+export function droppedCritical(store: Store): Record<number, number> {
+  return JSON.parse(store.meta(DROPPED) ?? "{}") as Record<number, number>;
 }

@@ -1,15 +1,16 @@
 /** A packed row's bytes: core/pack.ts, zstd where smaller, under a checksum that every read verifies. */
-import { crc32, constants as zlib, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { crc32, constants as zlib } from "node:zlib";
 import { BusbarError, messageOf } from "../../core/errors.ts";
 import { unpack } from "../../core/pack.ts";
+import { ZstdFrames, ZstdPlains } from "../../core/zstd-frames.ts";
 import type { PackedRow } from "./schema.ts";
 
 const PLAIN = 0;
 const ZSTD = 1;
 /** Level 1: on rows of this size level 3 saved nothing and small boards have little to spare. */
-const LEVEL = { params: { [zlib.ZSTD_c_compressionLevel]: 1 } };
+const FRAMES = new ZstdFrames({ params: { [zlib.ZSTD_c_compressionLevel]: 1 } });
 /** Far above what one row is ever given; a broken row cannot claim more. */
-const MAX_ROW_BYTES = 16 * 1024 * 1024;
+const PLAINS = new ZstdPlains(16 * 1024 * 1024);
 
 type Unstored = Omit<PackedRow, "id" | "coding" | "crc" | "data">;
 
@@ -35,7 +36,7 @@ export function spanOf(bytes: Uint8Array): Span {
 }
 
 export function encodeRow(about: Unstored, raw: Uint8Array): Omit<PackedRow, "id"> {
-  const frame = zstdCompressSync(raw, LEVEL);
+  const frame = FRAMES.compress(raw);
   const smaller = frame.length < raw.length;
   const row = { ...about, coding: smaller ? ZSTD : PLAIN, data: smaller ? frame : raw };
   return { ...row, crc: checksum(row) };
@@ -46,7 +47,7 @@ export function decodeRow(row: PackedRow): Uint8Array {
   if (checksum(row) !== row.crc) throw new BusbarError("STORE_CORRUPT", `outbox row ${row.id}: checksum is wrong`);
   if (row.coding === PLAIN) return row.data;
   try {
-    return zstdDecompressSync(row.data, { maxOutputLength: MAX_ROW_BYTES });
+    return PLAINS.decompress(row.data);
   } catch (cause) {
     throw new BusbarError("STORE_CORRUPT", `outbox row ${row.id}: ${messageOf(cause)}`, { cause });
   }

@@ -24,6 +24,9 @@ import { FIRST_EPOCH, Store } from "./store.ts";
 const NOTE = "salvage";
 /** One step: a seal's rows are at most 512 KiB, a critical record is at most 32 KiB. */
 const MAX_CRITICAL = 16;
+/** Between two commits. */
+const STEPS = 4;
+const ROOM_BYTES = 2 * 1024 * 1024;
 const STREAMS = ["c", "t", "b"] as const;
 const FARTHEST = 2 ** 40;
 
@@ -60,6 +63,8 @@ export class Salvage {
   readonly #o: SalvageOptions;
   #note: Note;
   #source: Source | undefined;
+  /** Nothing is left to do. */
+  done = false;
 
   private constructor(options: SalvageOptions, note: Note) {
     this.#o = options;
@@ -70,6 +75,23 @@ export class Salvage {
   static of(options: SalvageOptions): Salvage | undefined {
     const text = options.store.meta(NOTE) ?? "";
     return text === "" ? undefined : new Salvage(options, JSON.parse(text) as Note);
+  }
+
+  /** For OutboxStatus. */
+  get state(): { readonly file: string; readonly records: number } {
+    const { file, records } = this.#note;
+    return { file, records };
+  }
+
+  /** A few steps; `roomBytes`: what the new file may still grow. True when records came over. Throws as `step` does. */
+  some(roomBytes: () => number): boolean {
+    let came = false;
+    for (let step = 0; step < STEPS && !this.done; step++) {
+      const outcome = this.step(roomBytes() > ROOM_BYTES);
+      this.done = outcome === "done";
+      came ||= outcome === "more";
+    }
+    return came;
   }
 
   /**

@@ -1,33 +1,38 @@
 /**
- * Packed batches of all assets become records, one asset each. Pure and deterministic: stored seals are rebuilt by it,
- * so whoever changes one byte of its output raises ENCODER and keeps the old way for seals that name the old number.
+ * Packed batches of all assets become records, one asset each. Deterministic: stored seals are rebuilt by it, so whoever
+ * changes one byte of its output (here, in splitter.ts, asset-draft.ts, group-text.ts, cells.ts or number-text.ts) raises
+ * ENCODER and keeps the old way for seals that name the old number.
  *
  * Times are whole milliseconds (rounded down); `t0` is the earliest in the record. Batches with the same list of
  * signals share a group while their times do not run backwards; stale samples keep their older time and stand in a
  * group of their own. Records follow by asset in order of first appearance, those of one asset in order of their data.
  */
 import type { Stream } from "../../core/record.ts";
-import { sealRecord } from "../../core/record.ts";
-import type { Batch, Value } from "../../core/sample.ts";
-import { QUALITY_LETTERS, STALE } from "../../core/sample.ts";
-import { GroupText } from "./group-text.ts";
+import { closeRecord, recordHead } from "../../core/record.ts";
+import type { Batch } from "../../core/sample.ts";
+import { AssetDraft, type Draft } from "./asset-draft.ts";
+import { Cells } from "./cells.ts";
+import { Splitter } from "./splitter.ts";
 
 export const ENCODER = 1;
-/** Most bytes of one record's plain JSON. */
-export const MAX_RECORD_BYTES = 32 * 1024;
-/** Header and tail with the longest ids are below this. */
-const FRAME_BYTES = 512;
+const COMMA = 0x2c;
+const CLOSING_BRACKET = 0x5d;
+
+/** What is the same for all records of one birth. */
+export interface Origin {
+  readonly gateway: string;
+  readonly birthId: string;
+  /** signals[n - 1] is signal number n of that birth. */
+  readonly signals: readonly { readonly asset: string; readonly name: string }[];
+}
 
 /** What is the same for all records of one seal. */
-export interface SealContext {
-  readonly gateway: string;
+export interface SealHead {
   readonly epoch: string;
   readonly stream: Stream;
   readonly boot: number;
   readonly sync: boolean;
-  readonly birthId: string;
-  /** signals[n - 1] is signal number n of that birth. */
-  readonly signals: readonly { readonly asset: string; readonly name: string }[];
+  readonly firstSeq: number;
 }
 
 export interface SealedBytes {
@@ -42,167 +47,67 @@ export interface SealResult {
   readonly unknown: number;
 }
 
-/** Samples of one batch that stand in one group: indices into it, and their names. */
-interface Part {
-  readonly asset: string;
-  readonly key: string;
-  readonly names: readonly string[];
-  readonly indices: readonly number[];
-}
+/** Seals what was taken under one birth; what it has learnt of the batches and its buffers serve the next seal, too. */
+export class Sealer {
+  readonly #origin: Origin;
+  readonly #splitter: Splitter;
+  readonly #cells = new Cells();
+  /** Where the next records are written; large buffers made anew each time are what makes a drain's memory grow. */
+  #out = Buffer.alloc(0);
 
-export function sealBatches(batches: Iterable<Batch>, context: SealContext, firstSeq: number): SealResult {
-  const split = new Splitter(context.signals);
-  const drafts = new Map<string, AssetDraft>();
-  for (const batch of batches) {
-    for (const part of split.parts(batch)) {
-      let draft = drafts.get(part.asset);
-      if (draft === undefined) {
-        draft = new AssetDraft();
-        drafts.set(part.asset, draft);
+  constructor(origin: Origin) {
+    this.#origin = origin;
+    this.#splitter = new Splitter(origin.signals);
+  }
+
+  seal(batches: Iterable<Batch>, head: SealHead): SealResult {
+    const cells = this.#cells;
+    cells.clear();
+    const growing = new Map<string, AssetDraft>();
+    let unknown = 0;
+    for (const batch of batches) {
+      const plan = this.#splitter.divide(batch);
+      unknown += plan.unknown;
+      for (const part of plan.parts) {
+        let draft = growing.get(part.asset);
+        if (draft === undefined) {
+          draft = new AssetDraft(cells);
+          growing.set(part.asset, draft);
+        }
+        draft.add(batch, part);
       }
-      draft.add(batch, part);
     }
-  }
-  const records: SealedBytes[] = [];
-  for (const [asset, draft] of drafts) {
-    for (const { t0, body, samples } of draft.finish()) {
-      const seq = firstSeq + records.length;
-      const { gateway: gw, epoch, stream: c, boot, sync, birthId: birth } = context;
-      const plain = sealRecord({ k: "data", gw, asset, epoch, c, seq, boot, sync, birth, t0 }, body);
-      records.push({ asset, plain, samples });
-    }
-  }
-  return { records, unknown: split.unknown };
-}
-
-/** Divides batches by asset and staleness; the plan of an all-fresh batch is kept, polls repeat the same list. */
-class Splitter {
-  readonly #signals: SealContext["signals"];
-  readonly #plans = new Map<string, readonly Part[]>();
-  unknown = 0;
-
-  constructor(signals: SealContext["signals"]) {
-    this.#signals = signals;
+    const drafts = [...growing].flatMap(([asset, draft]) => draft.finish().map((done) => ({ asset, ...done })));
+    return { records: this.#written(drafts, head), unknown };
   }
 
-  parts(batch: Batch): readonly Part[] {
-    const all = batch.numbers.map((_, index) => index);
-    if (!batch.quality.includes(STALE)) return this.#plan(batch, all);
-    const isStale = (index: number): boolean => batch.quality[index] === STALE;
-    return [
-      ...this.#plan(
-        batch,
-        all.filter((index) => !isStale(index)),
-      ),
-      ...this.#plan(batch, all.filter(isStale)).map((part) => ({ ...part, key: "" })),
-    ];
+  #room(bytes: number): Buffer {
+    if (this.#out.length < bytes) this.#out = Buffer.allocUnsafeSlow(2 * bytes);
+    return this.#out;
   }
 
-  #plan(batch: Batch, indices: readonly number[]): readonly Part[] {
-    const cacheKey = indices.map((index) => `${index}:${batch.numbers[index]}`).join();
-    let plan = this.#plans.get(cacheKey);
-    if (plan === undefined) {
-      plan = this.#divide(batch, indices);
-      this.#plans.set(cacheKey, plan);
-    }
-    for (const index of indices) if (this.#signals[(batch.numbers[index] ?? 0) - 1] === undefined) this.unknown++;
-    return plan;
-  }
-
-  /** One part per asset; a signal that comes twice opens another, because JSON has each name once. */
-  #divide(batch: Batch, indices: readonly number[]): Part[] {
-    const parts: { asset: string; key: string; names: string[]; indices: number[] }[] = [];
-    for (const index of indices) {
-      const signal = this.#signals[(batch.numbers[index] ?? 0) - 1];
-      if (signal === undefined) continue;
-      let part = parts.find(({ asset, names }) => asset === signal.asset && !names.includes(signal.name));
-      if (part === undefined) {
-        part = { asset: signal.asset, key: "", names: [], indices: [] };
-        parts.push(part);
+  /** All in one buffer: thousands of small ones cost more than what is written into them. */
+  #written(drafts: readonly (Draft & { readonly asset: string })[], head: SealHead): SealedBytes[] {
+    const { gateway: gw, birthId: birth } = this.#origin;
+    const { epoch, stream: c, boot, sync, firstSeq } = head;
+    const out = this.#room(drafts.reduce((sum, { maxBytes }) => sum + maxBytes, 0));
+    const ends: number[] = [];
+    let at = 0;
+    for (const [index, { asset, t0, groups }] of drafts.entries()) {
+      const header = { k: "data", gw, asset, epoch, c, seq: firstSeq + index, boot, sync, birth, t0 } as const;
+      const from = at;
+      at += out.write(`${recordHead(header)}"g":[`, at);
+      for (const [place, group] of groups.entries()) {
+        if (place > 0) out[at++] = COMMA;
+        at = group.write(out, at, { cells: this.#cells, t0 });
       }
-      part.names.push(signal.name);
-      part.indices.push(index);
+      out[at++] = CLOSING_BRACKET;
+      at = closeRecord(out, from, at);
+      ends.push(at);
     }
-    return parts.map((part) => ({ ...part, key: part.names.join("\n") }));
+    const kept = Buffer.from(out.subarray(0, at));
+    return drafts.map(({ asset, samples }, index) => {
+      return { asset, plain: kept.subarray(ends[index - 1] ?? 0, ends[index]), samples };
+    });
   }
-}
-
-interface Finished {
-  readonly t0: number;
-  readonly body: string;
-  readonly samples: number;
-}
-
-/** The records of one asset, the last one still growing. */
-class AssetDraft {
-  readonly #finished: Finished[] = [];
-  #groups: GroupText[] = [];
-  #byKey = new Map<string, GroupText>();
-  #bytes = FRAME_BYTES;
-  #samples = 0;
-
-  add(batch: Batch, part: Part): void {
-    const values = part.indices.map((index) => jsonOf(batch.values[index] ?? null));
-    const tMs = Math.floor(batch.tUs / 1000);
-    const bytes = this.#cost(part, values, tMs);
-    if (this.#bytes + bytes > MAX_RECORD_BYTES && this.#samples > 0) {
-      this.#close();
-      this.add(batch, part);
-    } else if (this.#bytes + bytes > MAX_RECORD_BYTES && part.indices.length > 1) {
-      for (const half of halves(part)) this.add(batch, half);
-    } else {
-      this.#bytes += bytes;
-      this.#samples += values.length;
-      const letters = part.indices.map((index) => QUALITY_LETTERS[batch.quality[index] ?? 0]);
-      this.#group(part, tMs).add(tMs, values, letters);
-    }
-  }
-
-  finish(): readonly Finished[] {
-    if (this.#samples > 0) this.#close();
-    return this.#finished;
-  }
-
-  #open(part: Part, tMs: number): GroupText | undefined {
-    const group = part.key === "" ? undefined : this.#byKey.get(part.key);
-    return group !== undefined && group.lastMs <= tMs ? group : undefined;
-  }
-
-  #cost(part: Part, values: readonly string[], tMs: number): number {
-    const group = this.#open(part, tMs);
-    return group === undefined
-      ? GroupText.openingBytes(part.names) + GroupText.rowBytes(values, tMs)
-      : GroupText.rowBytes(values, tMs - group.lastMs);
-  }
-
-  #group(part: Part, tMs: number): GroupText {
-    const open = this.#open(part, tMs);
-    if (open !== undefined) return open;
-    const group = new GroupText(part.names);
-    this.#groups.push(group);
-    if (part.key !== "") this.#byKey.set(part.key, group);
-    return group;
-  }
-
-  #close(): void {
-    const t0 = this.#groups.reduce((least, { firstMs }) => Math.min(least, firstMs), Number.POSITIVE_INFINITY);
-    const body = `"g":[${this.#groups.map((group) => group.text(t0)).join(",")}]`;
-    this.#finished.push({ t0, body, samples: this.#samples });
-    this.#groups = [];
-    this.#byKey = new Map();
-    this.#bytes = FRAME_BYTES;
-    this.#samples = 0;
-  }
-}
-
-function halves(part: Part): Part[] {
-  const middle = part.indices.length >> 1;
-  return [part.indices.slice(0, middle), part.indices.slice(middle)].map((indices, second) => {
-    const names = second === 0 ? part.names.slice(0, middle) : part.names.slice(middle);
-    return { asset: part.asset, indices, names, key: part.key === "" ? "" : names.join("\n") };
-  });
-}
-
-function jsonOf(value: Value): string {
-  return typeof value === "number" ? (Number.isFinite(value) ? String(value + 0) : "null") : JSON.stringify(value);
 }

@@ -1,63 +1,28 @@
 /** One opened outbox file: its identity, what is known of it in memory, and commits that keep both in step. */
-import { messageOf } from "../../core/errors.ts";
-import type { Logger } from "../../core/log.ts";
 import type { Stream } from "../../core/record.ts";
 import { STREAMS } from "../../core/record.ts";
 import type { BootState } from "../boot.ts";
-import type { OutboxStatus } from "../protocol.ts";
 import type { Position, SealedRecord } from "../queue.ts";
 import { Acks } from "./acks.ts";
 import { expiryDue } from "./expiry.ts";
 import { gapsDue } from "./gaps.ts";
-import { type Beginning, beginRun, type Identity } from "./identity.ts";
+import { beginRun, type Identity } from "./identity.ts";
 import { LateReader } from "./late-reader.ts";
 import { leftOver } from "./left-over.ts";
-import { type Mended, mendSeals } from "./mend.ts";
+import { orMended } from "./mend.ts";
 import type { StoreClock } from "./options.ts";
 import { type LostRecords, Reader } from "./reader.ts";
 import { spanOfRecord } from "./record-span.ts";
-import { type CloudReceipt, isAhead, renewAll, strikeUnsent } from "./renew.ts";
-import { type Budget, limitBytes } from "./retention.ts";
+import { type CloudReceipt, isAhead, strikeUnsent } from "./renew.ts";
+import { beginRenewal, renewalOf, renewSome } from "./renewal.ts";
+import { droppedCritical, limitBytes } from "./retention.ts";
 import { noteSalvage, Salvage } from "./salvage.ts";
-import type { EpochRow } from "./schema.ts";
-import { RottedSeal } from "./seal-sum.ts";
-import { FIRST_EPOCH, type Store } from "./store.ts";
-import { addGap, type CommitInput, type CommitResult, commitAll, type OpenRow } from "./transaction.ts";
-
-export interface SessionOptions {
-  readonly store: Store;
-  readonly path: string;
-  readonly gateway: string;
-  readonly birth: Uint8Array;
-  readonly birthId: string;
-  readonly budget: Budget;
-  /** There is space in reserve: the file may grow. */
-  readonly ballastHeld: () => boolean;
-  readonly onLost: (lost: LostRecords) => void;
-  readonly log: Logger;
-  readonly expireAfterMs?: number;
-}
-
-/** What a commit did, in samples: dropped to make room, expired, of signals that no birth names. */
-export interface Committed extends Pick<CommitResult, "dropped" | "expired" | "unknown"> {
-  /** Records are there to be read that were not before. */
-  readonly sealed: boolean;
-}
-
-type BeginOptions = SessionOptions & Beginning & { readonly synced: boolean };
-
-/** What one commit is given from outside. */
-export type Work = Pick<
-  CommitInput,
-  "batches" | "critical" | "losses" | "lost" | "seal" | "final" | "linkUp" | "nowMs" | "synced" | "publishIntervalMs"
->;
-
-/** Between two commits: a seal each, or a few critical records. */
-const SALVAGE_STEPS = 4;
-const SALVAGE_ROOM_BYTES = 2 * 1024 * 1024;
+import type { EpochRow, SealRow } from "./schema.ts";
+import type { BeginOptions, Committed, SessionOptions, Summary, Work } from "./session-options.ts";
+import { addGap, type CommitResult, commitAll, type OpenRow } from "./transaction.ts";
 
 export class Session {
-  readonly identity: Identity;
+  #identity: Identity;
   readonly #o: SessionOptions;
   readonly #epochs: Map<number, EpochRow>;
   readonly #acks = new Acks();
@@ -65,15 +30,17 @@ export class Session {
   #salvage: Salvage | undefined;
   readonly #late: LateReader | undefined;
   readonly #dead: { readonly record: SealedRecord; readonly reason: string }[] = [];
-  #open: readonly OpenRow[];
+  #open: readonly OpenRow[] = [];
+  #renewal: ReturnType<typeof renewalOf>;
 
-  private constructor(options: SessionOptions, identity: Identity, open: readonly OpenRow[] = []) {
+  private constructor(options: SessionOptions, identity: Identity) {
     const { store, gateway, onLost } = options;
     this.#o = options;
-    this.identity = identity;
-    this.#open = open;
+    this.#identity = identity;
+    this.#renewal = renewalOf(store);
     this.#epochs = new Map(store.epochs().map((epoch) => [epoch.n, epoch]));
     this.#acks.load(store.marks());
+    this.#recall();
     const onCorrupt = (lost: LostRecords): void => {
       for (let seq = lost.from; seq <= lost.to; seq++) this.#acks.ack(lost.stream, lost.epoch.n, seq);
       onLost(lost);
@@ -93,13 +60,28 @@ export class Session {
         if (options.quarantined !== undefined) noteSalvage(store, options.quarantined);
         for (const gap of identity.losses) addGap({ ...options, identity, nowMs, synced }, gap);
         const session = new Session(options, identity);
-        session.#open = session.#orMended(() => leftOver(store, identity, nowMs), true);
+        const from = session.#renewal?.from;
+        session.#open = session.#orMended(() => leftOver(store, { identity, nowMs, from }), true);
         return session;
       });
     } catch (error) {
       store.close();
       throw error;
     }
+  }
+
+  get identity(): Identity {
+    return this.#identity;
+  }
+
+  /** Older epochs are being given new numbers. */
+  get renewing(): boolean {
+    return this.#renewal !== undefined;
+  }
+
+  /** Committed rows that no seal covers. */
+  get open(): readonly OpenRow[] {
+    return this.#open;
   }
 
   /** Bytes of committed rows that no seal covers. */
@@ -120,13 +102,14 @@ export class Session {
 
   /** All of it in one durable transaction. Throws what SQLite throws; then nothing changed. */
   commit(work: Work): Committed {
-    const { store, path, budget, expireAfterMs } = this.#o;
-    const limit = limitBytes(path, store.size().fileBytes, budget, this.#o.ballastHeld());
+    const { store, expireAfterMs } = this.#o;
+    const limit = this.#limit();
     const known = { acks: this.#acks, reader: this.#reader, epochs: this.#epochs, open: this.#open };
     const { identity } = this;
+    const sealing = this.#epochs.get(this.#renewal?.from ?? identity.epoch.n) ?? identity.epoch;
     const all = (): CommitResult => {
       for (const { record, reason } of this.#dead) store.addDeadLetter(record, reason, work.nowMs);
-      return commitAll({ ...this.#o, ...work, ...known, identity, limitBytes: limit, expireAfterMs });
+      return commitAll({ ...this.#o, ...work, ...known, identity, sealing, limitBytes: limit, expireAfterMs });
     };
     const result = this.#orMended(() => store.transaction(all));
     const nextCritical = this.#acks.mark("c", identity.epoch.n).next;
@@ -142,25 +125,38 @@ export class Session {
   read(stream: Stream, after: Position | undefined, limit: number): SealedRecord[] {
     const from = after === undefined ? undefined : this.#number(after.epoch);
     const at = after === undefined || from === undefined ? { epoch: 0, seq: 0 } : { epoch: from, seq: after.seq };
+    const least = this.#renewal?.to;
+    if (least !== undefined) {
+      const behind = at.epoch < least ? { epoch: least, seq: 0 } : at;
+      return this.#orMended(() => this.#reader.read(stream, behind, limit));
+    }
     const read = (): SealedRecord[] => this.#late?.read(stream, at, limit) ?? this.#reader.read(stream, at, limit);
     return this.#orMended(read);
   }
 
-  /** Takes over a little of what a file set aside still holds. True when records came. Throws what SQLite throws. */
-  salvage(): boolean {
-    const { store, path, budget } = this.#o;
-    let came = false;
-    for (let step = 0; step < SALVAGE_STEPS && this.#salvage !== undefined; step++) {
-      const { fileBytes, usedBytes } = store.size();
-      const room = limitBytes(path, fileBytes, budget, this.#o.ballastHeld()) - usedBytes;
-      const outcome = this.#salvage.step(room > SALVAGE_ROOM_BYTES);
-      if (outcome === "done") this.#salvage = undefined;
-      came ||= outcome === "more";
-    }
+  /** A little of what is to be done beside commits. True when records came. Throws what SQLite throws. */
+  proceed(how: Pick<Work, "nowMs" | "synced">): boolean {
+    const note = this.#renewal;
+    if (note === undefined) return this.#salvageSome();
+    const { store } = this.#o;
+    const known = { reader: this.#reader, acks: this.#acks, epochs: this.#epochs, identity: this.#identity };
+    const done = this.#orMended(() => store.transaction(() => renewSome({ ...this.#o, ...how, ...known }, note)));
+    if (done) this.#renewal = undefined;
+    const marks = store.marks();
+    const renewed = marks.filter(({ epoch }) => epoch < note.to);
+    this.#acks.settle(renewed, marks);
+    return true;
+  }
+
+  /** Of what a file set aside still holds. */
+  #salvageSome(): boolean {
+    const { store } = this.#o;
+    const came = this.#salvage?.some(() => this.#limit() - store.size().usedBytes) ?? false;
+    if (this.#salvage?.done) this.#salvage = undefined;
     if (!came) return false;
     for (const epoch of store.epochs()) this.#epochs.set(epoch.n, epoch);
     this.#acks.settle([], store.marks());
-    for (const { epoch, stream } of store.marks()) if (epoch < FIRST_EPOCH) this.#acks.touch(stream, epoch);
+    for (const { epoch, stream } of store.marks()) if (store.isSalvaged(epoch)) this.#acks.touch(stream, epoch);
     return true;
   }
 
@@ -186,13 +182,10 @@ export class Session {
   /** What a receipt of the cloud means here; with `prune`, what it covers counts as acknowledged. */
   judge({ epoch, upto }: CloudReceipt, prune: boolean): "foreign" | "known" | "ahead" {
     const current = this.identity.epoch;
-    if (epoch === current.name && isAhead(this.#o.store, current, upto)) return "ahead";
+    if (epoch === current.name && !this.renewing && isAhead(this.#o.store, current, upto)) return "ahead";
     const n = this.#number(epoch);
     if (n === undefined || (n !== current.n && !prune)) return "foreign";
-    for (const stream of prune ? STREAMS : []) {
-      const { next, acked } = this.#acks.mark(stream, n);
-      for (let seq = acked + 1; seq < next && seq <= upto[stream]; seq++) this.#acks.ack(stream, n, seq);
-    }
+    if (prune) for (const stream of STREAMS) this.#acks.ackUpTo(stream, n, upto[stream]);
     return "known";
   }
 
@@ -203,21 +196,21 @@ export class Session {
   }
 
   /**
-   * Begins the epoch `name` and seals all that is stored anew. This session is over then, the one returned goes on. All
-   * that was acknowledged or refused must be committed. Throws what SQLite throws; then nothing changed.
+   * Begins the epoch `name`, under which all that is stored is sealed anew: `proceed` does it. All that was acknowledged
+   * or refused must be committed. Throws what SQLite throws; then nothing changed.
    */
-  renew(receipt: CloudReceipt, name: string, how: Pick<Work, "nowMs" | "synced">): Session {
+  renew(receipt: CloudReceipt, name: string, how: Pick<Work, "nowMs" | "synced">): void {
     const { store, log } = this.#o;
     log.warn("a new epoch begins", { epoch: name, reason: "the cloud holds records that this outbox never sent" });
-    return store.transaction(() => {
-      const identity: Identity = { boot: this.identity.boot, epoch: store.addEpoch(name), losses: [] };
-      const next = new Session(this.#o, identity);
-      next.#open = this.#open;
-      const known = { reader: next.#reader, acks: this.#acks, epochs: next.#epochs };
-      renewAll({ ...this.#o, ...how, ...known, identity, receipt });
-      next.#acks.load(store.marks());
-      return next;
+    const from = this.#identity.epoch;
+    this.#identity = store.transaction(() => {
+      const identity: Identity = { boot: this.#identity.boot, epoch: store.addEpoch(name), losses: [] };
+      beginRenewal({ ...this.#o, ...how, identity }, from, receipt);
+      return identity;
     });
+    this.#renewal = renewalOf(store);
+    this.#epochs.set(this.#identity.epoch.n, this.#identity.epoch);
+    this.#acks.settle([], store.marks());
   }
 
   births(): Uint8Array[] {
@@ -227,7 +220,7 @@ export class Session {
     return [...stored.map(({ payload }) => payload), birth];
   }
 
-  summary(clock: StoreClock): Pick<OutboxStatus, "streams" | "waiting"> & { readonly oldestAgeS: number } {
+  summary(clock: StoreClock): Summary {
     const { n } = this.identity.epoch;
     const [c, t, b] = STREAMS.map((stream) => this.#acks.mark(stream, n));
     const none = { next: 1, acked: 0 };
@@ -235,15 +228,22 @@ export class Session {
     const oldestMs = waiting === 0 ? Number.POSITIVE_INFINITY : this.#oldestMs(Number.POSITIVE_INFINITY);
     const ageMs = clock.ageMs?.(oldestMs) ?? clock.wallMs() - oldestMs;
     const oldestAgeS = Math.max(0, Math.round(ageMs / 1000));
-    return { streams: { c: c ?? none, t: t ?? none, b: b ?? none }, waiting, oldestAgeS };
+    const { renewing } = this;
+    const salvage = this.#salvage?.state;
+    const streams = { c: c ?? none, t: t ?? none, b: b ?? none };
+    return { streams, waiting, oldestAgeS, renewing, ...(salvage === undefined ? {} : { salvage }) };
   }
 
-  bootState(wallMs: number, leastMs: number): BootState {
+  bootState(wallMs: number): BootState {
     const { boot, epoch } = this.identity;
     const acked = { c: 0, t: 0, b: 0 };
     for (const stream of STREAMS) acked[stream] = this.#o.store.mark(epoch.n, stream).acked;
-    const nowMs = Math.max(wallMs, leastMs);
-    return { boot, epoch: epoch.name, wallMs: nowMs, oldestMs: this.#oldestMs(nowMs), acked };
+    return { boot, epoch: epoch.name, wallMs, oldestMs: this.#oldestMs(wallMs), acked };
+  }
+
+  /** The newest of the last stored samples whose time is true, milliseconds since 1970. */
+  newestTrueMs(): number {
+    return this.#o.store.newestTrueMs();
   }
 
   /** Tells whether a commit that failed has arrived on disk. */
@@ -274,18 +274,22 @@ export class Session {
     return Math.max(0, Math.min(nowMs, ...[...rows, this.#open[0]?.t_min].filter((ms) => ms !== undefined)));
   }
 
-  /** Does it again when a seal that rotted was in the way and is mended now. */
   #orMended<T>(work: () => T, inTransaction = false): T {
-    try {
-      return work();
-    } catch (error) {
-      if (!(error instanceof RottedSeal)) throw error;
-      const { store, log } = this.#o;
-      const mend = (): Mended => mendSeals({ store, proven: (seal) => this.#reader.proven(seal) });
-      const mended = inTransaction ? mend() : store.transaction(mend);
-      log.warn("outbox seals rotted and were made anew", { ...mended, found: messageOf(error) });
-      return work();
-    }
+    const proven = (seal: SealRow): number => this.#reader.proven(seal);
+    return orMended(work, { ...this.#o, proven, first: this.#renewal?.to, inTransaction });
+  }
+
+  /** What the file knows beside the marks of numbers that nobody will acknowledge. */
+  #recall(): void {
+    const { store } = this.#o;
+    for (const [epoch, to] of Object.entries(droppedCritical(store)))
+      this.#acks.dropped("c", Number(epoch), { from: 1, to });
+    for (const { epoch, stream, seq } of store.deadNumbers()) this.ack(stream, { epoch, seq });
+  }
+
+  #limit(): number {
+    const { store, path, budget } = this.#o;
+    return limitBytes(path, store.size().fileBytes, budget, this.#o.ballastHeld());
   }
 
   #number(epoch: string): number | undefined {

@@ -30,6 +30,8 @@ export function outboxStatus({ path, budget, writes }: OutboxOptions, parts: Sta
     bytes: sizeOf(path) + sizeOf(`${path}-wal`) + sizeOf(`${path}-shm`),
     max_bytes: budget.maxBytes,
     oldest_age_s: summary?.oldestAgeS ?? 0,
+    ...(summary?.salvage === undefined ? {} : { salvage: summary.salvage }),
+    ...(summary?.renewing ? { renewing: true as const } : {}),
     drops,
     ...writes?.status(),
   };

@@ -1,11 +1,11 @@
 /** Every statement of the outbox, prepared once, under a name. No thinking here. */
 import type { Stream } from "../../core/record.ts";
 import type { SealedRecord } from "../queue.ts";
+import { DbFile } from "./db-file.ts";
 import { prepareSchema } from "./migrate.ts";
 import type { EpochRow, GapRow, MarkRow, PackedRow, RecordRow, SealRow } from "./schema.ts";
 import { RottedSeal, sealChecksum, sound } from "./seal-sum.ts";
 import type { Database, Statement } from "./sqlite.ts";
-import { PAGE_BYTES } from "./sqlite.ts";
 
 /** Epochs below it are free for those of a file that was set aside (salvage.ts). */
 export const FIRST_EPOCH = 1000;
@@ -14,7 +14,7 @@ const ROW_FLOOR = 2 ** 40;
 type Sql<P extends unknown[], R = never> = Statement<P, R>;
 type Seek = [Stream, number, number];
 
-export class Store {
+export class Store extends DbFile {
   readonly #db: Database;
   readonly #addPacked: Sql<[number | null, string, number, number, number, number, number, number, number, Uint8Array]>;
   readonly #packedRange: Sql<[number, number, Stream], PackedRow>;
@@ -50,6 +50,7 @@ export class Store {
 
   /** Makes the tables in an empty file. Throws BusbarError STORE_CORRUPT when the file is of another version or program. */
   constructor(db: Database) {
+    super(db);
     this.#db = db;
     prepareSchema(db);
     this.#addPacked = db.prepare(
@@ -110,35 +111,6 @@ export class Store {
     return `${this.#newestRow.get() ?? 0} ${JSON.stringify(this.marks())}`;
   }
 
-  /** Runs `body` in one durable transaction; whatever it throws is thrown after the rollback. */
-  transaction<T>(body: () => T): T {
-    this.#db.exec("BEGIN IMMEDIATE");
-    try {
-      const result = body();
-      this.#db.exec("COMMIT");
-      return result;
-    } catch (error) {
-      if (this.#db.inTransaction) this.#db.exec("ROLLBACK");
-      throw error;
-    }
-  }
-
-  /** Moves the log into the database, in place, so that a full disk leaves room to work in. */
-  checkpoint(): void {
-    this.#db.pragma("wal_checkpoint(RESTART)", { simple: true });
-  }
-
-  close(): void {
-    this.#db.close();
-  }
-
-  /** Bytes of the database file, and those in it that hold something. */
-  size(): { readonly fileBytes: number; readonly usedBytes: number } {
-    const pages = Number(this.#db.pragma("page_count", { simple: true }));
-    const free = Number(this.#db.pragma("freelist_count", { simple: true }));
-    return { fileBytes: pages * PAGE_BYTES, usedBytes: (pages - free) * PAGE_BYTES };
-  }
-
   addPacked(row: Omit<PackedRow, "id"> & { readonly id?: number }): number {
     const { stream, boot, sync, t_min, t_max, samples, coding, crc, data } = row;
     const next = this.#rowFloor === 0 ? null : Math.max(this.#newestRow.get() ?? 0, this.#rowFloor) + 1;
@@ -149,9 +121,13 @@ export class Store {
   packedRange(stream: Stream, from: number, to: number): PackedRow[] {
     return this.#packedRange.all(from, to, stream);
   }
-  /** Rows that no seal covers. Throws RottedSeal when nobody can tell where the last seal ends. */
-  unsealed(stream: Stream): PackedRow[] {
-    const last = sound(this.#lastSeal.get(stream));
+  /**
+   * Rows that no seal covers; `sealing`: the epoch under which seals are made, if it is not the latest. Throws RottedSeal
+   * when nobody can tell where the last seal ends.
+   */
+  unsealed(stream: Stream, sealing?: number): PackedRow[] {
+    const own = sealing === undefined ? undefined : this.#sealAt.get(stream, sealing, Number.MAX_SAFE_INTEGER);
+    const last = sound(own ?? this.#lastSeal.get(stream));
     if (last !== undefined && last.seq_to < this.mark(last.epoch, stream).next - 1) {
       throw new RottedSeal(`outbox seal ${stream} after ${last.seq_to}: it is gone`);
     }
@@ -246,6 +222,10 @@ export class Store {
     this.#db.exec("DELETE FROM dead WHERE id <= (SELECT max(id) FROM dead) - 1000");
   }
 
+  deadNumbers(): Pick<SealedRecord, "epoch" | "stream" | "seq">[] {
+    return this.#db.prepare<[], SealedRecord>("SELECT epoch, stream, seq FROM dead").all();
+  }
+
   epochs(): EpochRow[] {
     return this.#epochs.all();
   }
@@ -274,6 +254,12 @@ export class Store {
   oldestBoot(): number | undefined {
     return this.#oldestBoot.get() ?? undefined;
   }
+  /** Milliseconds since 1970, among the last rows; 0: none of them has a true time. */
+  newestTrueMs(): number {
+    const last = "SELECT sync, t_max FROM packed ORDER BY id DESC LIMIT 100";
+    const sql = `SELECT max(t_max) FROM (${last}) WHERE sync = 1`;
+    return this.#db.prepare<[], number | null>(sql).pluck().get() ?? 0;
+  }
   /** Notes the start of a boot and forgets those that no row names any more. */
   beginRun(boot: number, birthId: string, payload: Uint8Array): void {
     this.#db.prepare("DELETE FROM run WHERE boot < ?").run(this.oldestBoot() ?? boot);
@@ -283,6 +269,10 @@ export class Store {
   addRun(boot: number, birthId: string, payload: Uint8Array): void {
     this.#db.prepare("INSERT OR IGNORE INTO run VALUES(?,?)").run(boot, birthId);
     this.#db.prepare("INSERT OR IGNORE INTO birth VALUES(?,?)").run(birthId, payload);
+  }
+  /** The epoch is one of a file that was set aside. */
+  isSalvaged(epoch: number): boolean {
+    return this.#rowFloor !== 0 && epoch < FIRST_EPOCH;
   }
   /** In an empty file: older epochs and rows may be put below all that follows. */
   leaveRoom(): void {

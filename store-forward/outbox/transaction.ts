@@ -2,6 +2,7 @@
 import type { Gap } from "../../core/record.ts";
 import { sealRecord } from "../../core/record.ts";
 import type { SealedRecord } from "../queue.ts";
+import type { Vanished } from "./acks.ts";
 import { expire } from "./expiry.ts";
 import { gapBody, gapsDue, growGap } from "./gaps.ts";
 import type { Identity } from "./identity.ts";
@@ -10,7 +11,7 @@ import type { LostRecords, Reader } from "./reader.ts";
 import { namedRecords, sumsOf, unpackAll } from "./reader.ts";
 import { makeRoom, type RoomOptions } from "./retention.ts";
 import { encodeRow } from "./rows.ts";
-import type { MarkRow, PackedRow, SealRow } from "./schema.ts";
+import type { EpochRow, MarkRow, PackedRow, SealRow } from "./schema.ts";
 import { ENCODER } from "./seal.ts";
 
 /** One row, and what one seal is made of: bounds what a read must hold in memory at once. */
@@ -27,6 +28,8 @@ export interface OpenRow extends Pick<PackedRow, "id" | "boot" | "sync" | "t_min
 
 export interface CommitInput extends Pick<RoomOptions, "store" | "acks" | "epochs" | "nowMs" | "limitBytes"> {
   readonly identity: Identity;
+  /** Samples are sealed under it; mostly the identity's (renewal.ts). */
+  readonly sealing: EpochRow;
   readonly birthId: string;
   readonly gateway: string;
   readonly reader: Reader;
@@ -73,7 +76,7 @@ export function commitAll(input: CommitInput): CommitResult {
     addCritical(input, { kind: "gap", t0: nowMs, body: gapBody(gap) });
     store.dropGap(gap.id);
   }
-  const flushed = input.acks.flush(store);
+  const flushed = input.acks.flush(store, (lost) => addGap(input, vanished(input, lost)));
   return { open: input.seal ? [] : rows, sealed, flushed, marks: store.marks(), dropped, unknown, expired };
 }
 
@@ -117,6 +120,11 @@ function gapOf({ stream: c, epoch, from, to, samples, reason, t0, t1 }: LostReco
   return { c, epoch: epoch.name, from, to, samples, reason, t0, t1 };
 }
 
+function vanished({ epochs, nowMs }: CommitInput, { epoch, from, to }: Vanished): Gap {
+  const name = epochs.get(epoch)?.name ?? "";
+  return { c: "c", epoch: name, from, to, samples: null, reason: "corrupt", t0: 0, t1: nowMs };
+}
+
 /** Samples that never got a number. */
 function noteLosses({ store, losses, identity, nowMs }: CommitInput): void {
   const unnumbered = { epoch: identity.epoch.name, from: null, to: null };
@@ -154,12 +162,12 @@ function sealRows(input: CommitInput, rows: readonly OpenRow[]): Pick<CommitResu
   return { sealed, unknown };
 }
 
-function sealChunk({ store, identity, reader, nowMs }: CommitInput, rows: readonly OpenRow[]) {
+function sealChunk({ store, sealing, reader, nowMs }: CommitInput, rows: readonly OpenRow[]) {
   const [first = missing(), last = missing()] = [rows[0], rows.at(-1)];
-  const mark = store.mark(identity.epoch.n, TELEMETRY);
+  const mark = store.mark(sealing.n, TELEMETRY);
   const draft = {
     stream: TELEMETRY,
-    epoch: identity.epoch.n,
+    epoch: sealing.n,
     seq_from: mark.next,
     row_from: first.id,
     row_to: last.id,
@@ -178,7 +186,7 @@ function sealChunk({ store, identity, reader, nowMs }: CommitInput, rows: readon
   const seal: UncheckedSeal = { ...draft, seq_to: mark.next + records.length - 1, sums: sumsOf(records) };
   store.addSeal(seal);
   store.setMark({ ...mark, next: seal.seq_to + 1 });
-  return { unknown, seal, records: namedRecords(seal, identity.epoch.name, records) };
+  return { unknown, seal, records: namedRecords(seal, sealing.name, records) };
 }
 
 function sameSync(one: PendingBatches, other: PendingBatches): boolean {

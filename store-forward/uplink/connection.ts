@@ -8,6 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { connect, type IClientOptions, type MqttClient, type Packet } from "mqtt";
 import { BusbarError } from "../../core/errors.ts";
 import { disconnected, httpAnswer, linkError, malformed, refused, refusesVersion } from "./faults.ts";
+import "./reason-codes.ts";
 import { limitsOf, publishBytes, type ServerLimits } from "./limits.ts";
 
 export type Protocol = "5" | "3.1.1";
@@ -268,6 +269,8 @@ function clientOptions(options: LinkOptions): IClientOptions {
     reconnectPeriod: 0,
     resubscribe: false,
     queueQoSZero: false,
+    // Its own asks the environment several times for each packet whether anybody debugs.
+    log: () => {},
     keepalive: Math.round(options.keepaliveMs / 1000),
     // Ours tells a deaf host from a deaf server, and comes first.
     connectTimeout: options.connectTimeoutMs * 2,

@@ -23,7 +23,7 @@ export interface LaneOptions {
 }
 
 /** Of at most 32 KiB each. */
-const READ_AHEAD = 32;
+const READ_AHEAD = 100;
 const RETRY_MAX_MS = 60_000;
 
 export class Lane {
@@ -71,6 +71,11 @@ export class Lane {
   next(nowMs: number): SealedRecord | undefined {
     if (this.#refused && (this.#inFlight.size > 0 || nowMs < this.#heldUntilMs)) return undefined;
     return this.#settlement.open(this.stream) ? this.#peek() : undefined;
+  }
+
+  /** Has the next record in memory before it may be sent. Throws what the queue throws. */
+  lookAhead(): void {
+    if (!this.#refused && this.#inFlight.size > 0 && this.#settlement.open(this.stream)) this.#peek();
   }
 
   /** Records that were acknowledged are to be sent again: reads from the first on. */

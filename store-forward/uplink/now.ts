@@ -11,6 +11,8 @@ export interface NowOptions {
   readonly publish: (topicTail: string, payload: Buffer) => void;
   readonly when: "backlog" | "always" | "never";
   readonly intervalMs: number;
+  /** Called before the first value of an asset goes out, and after the last was cleared. */
+  readonly onShown?: (assets: Iterable<string>) => void;
 }
 
 const NOTHING = Buffer.alloc(0);
@@ -43,15 +45,26 @@ export class NowTopics {
     if (!wanted) this.clear();
     if (!wanted || nowMs - this.#lastMs < this.#o.intervalMs) return;
     this.#lastMs = nowMs;
-    for (const latest of this.#o.latest?.() ?? []) {
-      this.#shown.add(latest.asset);
-      this.#o.publish(`now/${latest.asset}`, nowPayload(this.#o.gateway, latest));
-    }
+    const values = [...(this.#o.latest?.() ?? [])];
+    this.#keep(values.map(({ asset }) => asset));
+    for (const latest of values) this.#o.publish(`now/${latest.asset}`, nowPayload(this.#o.gateway, latest));
   }
 
   clear(): void {
-    for (const asset of this.#shown) this.#o.publish(`now/${asset}`, NOTHING);
-    this.#shown.clear();
+    this.#keep([]);
     this.#lastMs = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Nothing stands but values of these: an asset may have left the configuration since. */
+  #keep(assets: readonly string[]): void {
+    const before = new Set(this.#shown);
+    for (const asset of before) {
+      if (assets.includes(asset)) continue;
+      this.#o.publish(`now/${asset}`, NOTHING);
+      this.#shown.delete(asset);
+    }
+    for (const asset of assets) this.#shown.add(asset);
+    const hasNew = assets.some((asset) => !before.has(asset));
+    if (hasNew || (before.size > 0 && assets.length === 0)) this.#o.onShown?.(this.#shown);
   }
 }

@@ -52,6 +52,8 @@ export interface UplinkOptions {
   readonly onRelease?: () => boolean;
   /** Where the month's traffic is kept; default: nowhere. */
   readonly trafficPath?: string;
+  /** Where it is noted which `now/` topics hold a value; default: nowhere. */
+  readonly shownPath?: string;
   /**
    * Moves the record to the dead letters with a gap: true when `read` will not return it again. Without it, or on
    * false, the stream is held and the record tried again.

@@ -1,7 +1,7 @@
 /** What a session and the uplink around it decide in the same way. */
 import { messageOf } from "../../core/errors.ts";
 import { STREAMS, type Stream } from "../../core/record.ts";
-import type { UplinkConfig } from "../config.ts";
+import { publishIntervalMs, type UplinkConfig } from "../config.ts";
 import type { Lane } from "./lane.ts";
 import type { ServerLimits } from "./limits.ts";
 import type { Rejection, UplinkOptions } from "./options.ts";
@@ -10,7 +10,7 @@ import type { Rejection, UplinkOptions } from "./options.ts";
 export function backlogStands(lanes: readonly Lane[], { clock, config }: UplinkOptions): boolean {
   const times = lanes.map((lane) => lane.oldestSealedMs()).filter((time) => time !== undefined);
   const age = (ms: number): number => clock.ageMs?.(ms) ?? clock.wallUs() / 1000 - ms;
-  return times.length > 0 && age(Math.min(...times)) > 3 * config.publish_interval;
+  return times.length > 0 && age(Math.min(...times)) > 3 * publishIntervalMs(config);
 }
 
 /** Hands a record to the dead letters; false when it stays in the queue. */

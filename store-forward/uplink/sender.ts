@@ -48,6 +48,7 @@ export class Sender {
   readonly #controlsSent = new Set<{ readonly sentMs: number }>();
   #recordsAllowed = false;
   #scheduled: NodeJS.Immediate | undefined;
+  #lookingAhead: NodeJS.Immediate | undefined;
   #nextTurn: NodeJS.Timeout | undefined;
   #stopped = false;
 
@@ -89,6 +90,7 @@ export class Sender {
   stop(): void {
     this.#stopped = true;
     clearImmediate(this.#scheduled);
+    clearImmediate(this.#lookingAhead);
     clearTimeout(this.#nextTurn);
     this.#scheduled = undefined;
   }
@@ -104,12 +106,27 @@ export class Sender {
   #pump(): void {
     try {
       for (let count = 0; count < PER_TURN; count++) {
-        if (!this.#sendOne()) return;
+        if (this.#sendOne()) continue;
+        this.#lookAhead();
+        return;
       }
       this.schedule();
     } catch (error) {
       this.#o.hooks.onQueueError(error);
     }
+  }
+
+  /** Reads what is next while acknowledgements are awaited, after what was written has left. */
+  #lookAhead(): void {
+    if (this.inFlight === 0) return;
+    this.#lookingAhead ??= setImmediate(() => {
+      this.#lookingAhead = undefined;
+      try {
+        for (const lane of this.#o.lanes) lane.lookAhead();
+      } catch (error) {
+        this.#o.hooks.onQueueError(error);
+      }
+    });
   }
 
   /** True when one was sent, or left the queue otherwise. */

@@ -5,7 +5,7 @@ import type { SealedRecord } from "../queue.ts";
 import type { Link, LinkEnd } from "./connection.ts";
 import { isPoison, reasonText, refused } from "./faults.ts";
 import type { FlightBudget } from "./flight-budget.ts";
-import { birthFraming, type Framing, plainFraming } from "./frame.ts";
+import { birthFraming, closeFraming, type Framing, plainFraming } from "./frame.ts";
 import { Lane } from "./lane.ts";
 import { NowTopics } from "./now.ts";
 import type { Receipt, UplinkOptions, UplinkTiming } from "./options.ts";
@@ -31,6 +31,7 @@ export interface SessionOptions {
   readonly alone: boolean;
   /** Assets whose `now` topics may hold a value from before. */
   readonly shownNow: Iterable<string>;
+  onShown(assets: Iterable<string>): void;
   /** The server has `online`. */
   onUp(): void;
   onRecordsAllowed(): void;
@@ -89,7 +90,8 @@ export class Session {
       link.publish(`${prefix}/${tail}`, payload, 0, link.limits.retain);
     const intervalMs = timing.nowIntervalMs ?? config.now.interval;
     const when = config.link === "metered" ? "never" : config.now.when;
-    this.#now = new NowTopics({ gateway, latest: latestValues, publish, when, intervalMs }, options.shownNow);
+    const { onShown } = options;
+    this.#now = new NowTopics({ gateway, latest: latestValues, publish, when, intervalMs, onShown }, options.shownNow);
   }
 
   get window(): number {
@@ -197,7 +199,8 @@ export class Session {
   #framingNow(): Framing {
     const birth = this.#presence.birthTaken;
     const { link, uplink } = this.#o;
-    if (uplink.config.link !== "metered" || birth === undefined || !link.limits.retain) return plainFraming;
+    const plain = this.#backlog ? plainFraming : closeFraming;
+    if (uplink.config.link !== "metered" || birth === undefined || !link.limits.retain) return plain;
     if (this.#framing?.birth !== birth) this.#framing = { birth, framing: birthFraming(birth) };
     return this.#framing.framing;
   }

@@ -11,10 +11,24 @@ const ALONE_FROM_CLOSES = 2;
 export class Suspect {
   #key: string | undefined;
   #closes = 0;
+  #early = false;
 
   /** Records go alone through the next link. */
   get alone(): boolean {
     return this.#closes >= ALONE_FROM_CLOSES;
+  }
+
+  /**
+   * Records wait until `state` must have been acknowledged. A server that resets the link takes acknowledgements back
+   * that were under way, so that a record sent right behind `state` would never be to blame.
+   */
+  get wary(): boolean {
+    return this.#early || this.#closes > 0;
+  }
+
+  /** The other side closed the link with a record under way and before it had acknowledged `state`. */
+  closedEarly(): void {
+    this.#early = true;
   }
 
   /** The other side closed the link on `record`; true when that convicts it. */
@@ -27,12 +41,13 @@ export class Suspect {
 
   /** An acknowledged record is innocent. */
   acked(record: SealedRecord): void {
-    if (this.#key !== undefined && keyOf(record) === this.#key) this.clear();
+    if (this.#key === undefined || keyOf(record) === this.#key) this.clear();
   }
 
   clear(): void {
     this.#key = undefined;
     this.#closes = 0;
+    this.#early = false;
   }
 }
 

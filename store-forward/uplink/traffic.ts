@@ -33,11 +33,10 @@ export class Traffic {
     this.#bytes = bytes;
   }
 
-  /** `total`: bytes since the start of the process. */
-  count(total: number, wallMs: number): Month {
-    const month = new Date(wallMs).toISOString().slice(0, 7);
-    // A clock that is not set yet lies in the past: it begins no month.
-    if (month > this.#month) {
+  /** `total`: bytes since the start of the process; `now`: a clock that is not known to be true ends no month. */
+  count(total: number, now: { readonly wallMs: number; readonly synced: boolean }): Month {
+    const month = new Date(now.wallMs).toISOString().slice(0, 7);
+    if (this.#month === "" || (now.synced && month !== this.#month)) {
       this.#month = month;
       this.#bytes = 0;
     }

@@ -7,8 +7,8 @@
  */
 import { STREAMS, type Stream } from "../../core/record.ts";
 import type { Position, RecordQueue, SealedRecord } from "../queue.ts";
-import type { Receipt } from "./options.ts";
-import type { Settlement } from "./settlement.ts";
+import type { Receipt, UplinkOptions, UplinkTiming } from "./options.ts";
+import { SettledByServer, type Settlement } from "./settlement.ts";
 
 const MAX_RESENDS = 3;
 /** Per stream; about 3 MB. */
@@ -134,6 +134,13 @@ export class Unreceipted implements Settlement {
     this.#rejectedMs[stream] = nowMs;
     return true;
   }
+}
+
+/** As `uplink.prune_on` says. */
+export function settlementFor({ queue, config, clock }: UplinkOptions, timing: UplinkTiming): Settlement {
+  if (config.prune_on === "puback") return new SettledByServer(queue);
+  const { receiptDueMs: dueMs, bridgeAliveMs: aliveMs } = timing;
+  return new Unreceipted({ queue, monoMs: () => clock.monoMs(), dueMs, aliveMs });
 }
 
 /** The lowest number of the epoch that was acknowledged first: older epochs go first. */

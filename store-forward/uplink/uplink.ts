@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { backoff } from "../../core/backoff.ts";
 import { BusbarError } from "../../core/errors.ts";
+import { Since } from "../../core/since.ts";
 import { uplinkPrefix } from "../../core/topics.ts";
 import type { UplinkStatus } from "../protocol.ts";
 import type { SealedRecord } from "../queue.ts";
@@ -15,10 +16,11 @@ import { DEFAULT_TIMING, type Receipt, type UplinkOptions, type UplinkTiming } f
 import { RateLimit } from "./rate-limit.ts";
 import { backlogStands, giveUp, streamsOf } from "./rules.ts";
 import { Session } from "./session.ts";
-import { SettledByServer, type Settlement } from "./settlement.ts";
+import type { Settlement } from "./settlement.ts";
+import { ShownNote } from "./shown-note.ts";
 import { Suspect } from "./suspect.ts";
 import { Traffic } from "./traffic.ts";
-import { Unreceipted } from "./unreceipted.ts";
+import { settlementFor, Unreceipted } from "./unreceipted.ts";
 
 /** A server that says no is asked less often: somebody must change something first. */
 const REFUSED_FACTOR = 4;
@@ -35,12 +37,13 @@ export class Uplink {
   readonly #rate: RateLimit | undefined;
   readonly #settlement: Settlement;
   readonly #traffic: Traffic;
+  readonly #shownNote: ShownNote;
   readonly #receipts = { taken: 0, ignored: 0 };
   readonly #drainChecks = new Set<() => void>();
   #session: Session | undefined;
   #link: Link | undefined;
   #state: UplinkStatus["state"] = "connecting";
-  #sinceMs: number;
+  readonly #since: Since;
   #error: string | undefined;
   #first = true;
   #tellUp = true;
@@ -59,7 +62,8 @@ export class Uplink {
     this.#rate = rates === undefined ? undefined : new RateLimit(rates);
     this.#settlement = settlementFor(options, this.#timing);
     this.#traffic = new Traffic(options.trafficPath, options.log);
-    this.#sinceMs = Math.floor(options.clock.wallUs() / 1000);
+    this.#shownNote = new ShownNote(options.shownPath, options.log);
+    this.#since = new Since(options.clock);
   }
 
   /** Keeps a link to the server until `signal` aborts; then says offline and disconnects. Never throws. */
@@ -89,7 +93,7 @@ export class Uplink {
       state: refusal === undefined ? this.#state : "refused",
       url: this.#o.config.url,
       ...(protocol === undefined ? {} : { protocol }),
-      since: this.#sinceMs,
+      since: this.#since.ms,
       ...(error === undefined ? {} : { error }),
       ...(warning === "" ? {} : { warning }),
       conn,
@@ -174,9 +178,10 @@ export class Uplink {
       budget: this.#budget,
       rate: this.#rate,
       settlement: this.#settlement,
-      first: this.#first,
+      first: this.#first || this.#suspect.wary,
       alone: this.#suspect.alone,
-      shownNow: this.#shownNow ?? this.#assets(),
+      shownNow: this.#shownNow ?? [...new Set([...this.#assets(), ...this.#shownNote.read()])],
+      onShown: (assets) => this.#shownNote.write(assets),
       onUp: () => this.#up(),
       onRecordsAllowed: () => {
         this.#first = false;
@@ -188,7 +193,7 @@ export class Uplink {
     this.#session = session;
     this.#link = link;
     const end = await session.run(signal);
-    if (session.up && end.byPeer) this.#blame(session.oldestInFlight());
+    if (end.byPeer) this.#blame(session.oldestInFlight(), session.up);
     this.#shownNow = [...session.shownNow];
     this.#bytesSent += link.bytesSent;
     this.#budget.reset(end.error.code === "UPLINK_STALLED");
@@ -197,8 +202,9 @@ export class Uplink {
     return { ...end, wasUp: session.up };
   }
 
-  #blame(record: SealedRecord | undefined): void {
-    if (record === undefined || !this.#suspect.closedOn(record)) return;
+  #blame(record: SealedRecord | undefined, wasUp: boolean): void {
+    if (record !== undefined && !wasUp) this.#suspect.closedEarly();
+    if (record === undefined || !wasUp || !this.#suspect.closedOn(record)) return;
     const { stream, epoch, seq } = record;
     const text = `stream ${stream} record ${epoch}/${seq}: five connections were closed on it`;
     const rejection = { stream, at: { epoch, seq }, reasonCode: undefined, text };
@@ -239,8 +245,9 @@ export class Uplink {
   }
 
   #countTraffic(): ReturnType<Traffic["count"]> {
-    const counted = this.#traffic.count(this.#totalBytes(), this.#o.clock.wallUs() / 1000);
-    this.#traffic.save(this.#o.clock.monoMs());
+    const { clock } = this.#o;
+    const counted = this.#traffic.count(this.#totalBytes(), { wallMs: clock.wallUs() / 1000, synced: clock.synced });
+    this.#traffic.save(clock.monoMs());
     return counted;
   }
 
@@ -263,7 +270,7 @@ export class Uplink {
     this.#error = error;
     if (state === this.#state) return;
     this.#state = state;
-    this.#sinceMs = Math.floor(this.#o.clock.wallUs() / 1000);
+    this.#since.restart();
   }
 
   #checkDrained(): void {
@@ -290,10 +297,4 @@ export class Uplink {
       return undefined;
     }
   }
-}
-
-function settlementFor({ queue, config, clock }: UplinkOptions, timing: UplinkTiming): Settlement {
-  if (config.prune_on === "puback") return new SettledByServer(queue);
-  const { receiptDueMs: dueMs, bridgeAliveMs: aliveMs } = timing;
-  return new Unreceipted({ queue, monoMs: () => clock.monoMs(), dueMs, aliveMs });
 }

@@ -3,7 +3,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import test from "node:test";
 import { fileURLToPath } from "node:url";
-import { formatConfigError, loadSite } from "../../config/load.ts";
+import { formatConfigError } from "../../config/checked-file.ts";
+import { loadSite } from "../../config/load.ts";
+import { publishIntervalMs, uplinkConfig } from "../../store-forward/config.ts";
 
 const FOLDER = fileURLToPath(new URL("../fixtures/config/", import.meta.url)).replace(/\/$/, "");
 const EXAMPLE = fileURLToPath(new URL("../../examples/busbar.yaml", import.meta.url));
@@ -93,4 +95,11 @@ test("the example in the repository is right", () => {
     ],
   );
   assert.equal(site.store.path, "/var/lib/busbar/outbox.db");
+});
+
+test("over a metered link records are sealed every minute, unless told otherwise", () => {
+  const sealed = (link: object): number => publishIntervalMs(uplinkConfig.parse({ url: "mqtt://cloud:1883", ...link }));
+  assert.equal(sealed({}), 10_000);
+  assert.equal(sealed({ link: "metered" }), 60_000);
+  assert.equal(sealed({ link: "metered", publish_interval: "10 s" }), 10_000);
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
 import { parse } from "yaml";
-import { configurationPage, jsonSchema } from "../../scripts/reference.ts";
+import { bridgeJsonSchema, bridgePage, configurationPage, jsonSchema } from "../../scripts/reference.ts";
 import { accepts } from "./json-schema.ts";
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
@@ -12,12 +12,13 @@ const schema: unknown = JSON.parse(read("docs/busbar.schema.json"));
 test("the reference is fresh (else: node scripts/generate-docs.ts)", () => {
   assert.equal(configurationPage(), page);
   assert.equal(jsonSchema(), read("docs/busbar.schema.json"));
+  assert.equal(bridgePage(), read("docs/BRIDGE-CONFIGURATION.md"));
+  assert.equal(bridgeJsonSchema(), read("docs/bridge.schema.json"));
 });
 
 test("the page tells defaults and ranges as people write them", () => {
   const row = (key: string) => page.split("\n").find((line) => line.startsWith(`| \`${key}\` |`));
   const cells = (key: string) => row(key)?.split(" | ").slice(1, 4);
-  assert.deepEqual(cells("publish_interval"), ["duration", "`10 s`", "250 ms to 1 h"]);
   assert.deepEqual(cells("commit_interval"), ["duration", "`1 s`", "50 ms to 60 s"]);
   assert.deepEqual(cells("max_size"), ["size", "`2 GiB`", "16 MiB to 16 TiB"]);
   assert.deepEqual(cells("min_free"), ["size", "`128 MiB`", "0 B to 1 TiB"]);
@@ -27,7 +28,7 @@ test("the page tells defaults and ranges as people write them", () => {
 });
 
 test("every key has a description", () => {
-  const rows = page.split("\n").filter((line) => line.startsWith("| `"));
+  const rows = `${page}${bridgePage()}`.split("\n").filter((line) => line.startsWith("| `"));
   assert.ok(rows.length > 40);
   assert.deepEqual(
     rows.filter((line) => !/\| [^|]*\w[^|]* \|$/.test(line)),
@@ -40,6 +41,10 @@ test("the JSON Schema takes the example and the good fixture, as other YAML tool
     const value = parse(read(file).replace("format: 8E1", 'format: "8E1"'));
     assert.deepEqual(accepts(schema, value), [], file);
   }
+});
+
+test("the bridge's JSON Schema takes its example", () => {
+  assert.deepEqual(accepts(JSON.parse(bridgeJsonSchema()), parse(read("examples/bridge.yaml"))), []);
 });
 
 const EXAMPLE = read("examples/busbar.yaml");

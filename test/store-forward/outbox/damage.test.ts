@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "
 import { type TestContext, test } from "node:test";
 import Sqlite from "better-sqlite3";
 import type { Outbox } from "../../../store-forward/outbox/outbox.ts";
-import { all, type Bench, batch, bench, give, parsed, T0 } from "./support.ts";
+import { all, type Bench, batch, bench, give, parsed, samplesIn, T0 } from "./support.ts";
 
 /** Eleven records in t (the first three acknowledged), one in c, closed in order. */
 function filled(t: TestContext): Bench & { readonly epoch: string; readonly boot: number } {
@@ -203,6 +203,39 @@ test("damage found while running: begun anew within the process, nothing in memo
   assert.deepEqual(
     parsed(outbox, "c").map(({ gap }) => [gap?.epoch, gap?.reason]),
     Array(3).fill([epoch, "corrupt"]),
+  );
+});
+
+test("damage found while running: what was committed and not sealed is in memory, and is stored again", (t) => {
+  const { open, path, files } = bench(t);
+  let outbox = open();
+  for (let i = 0; i < 60; i++) {
+    give(outbox, batch(T0 + i, [1, i]));
+    outbox.commit({ seal: true });
+  }
+  outbox.close();
+  const pages = statSync(path).size / 1024;
+  outbox = open();
+  const { epoch } = outbox;
+  // The first values of a start are sealed at once.
+  give(outbox, batch(T0 + 4000, [1, 999]));
+  outbox.commit();
+  for (let page = 2; page < pages; page++) writeAt(path, page * 1024, Buffer.alloc(1024, 0xee));
+  const given: number[] = [];
+  // Commits that seal nothing: they meet the damage sooner or later, by what they read or by what is read beside them.
+  for (let i = 0; i < 30; i++) {
+    give(outbox, batch(T0 + 5000 + i, [1, 1000 + i]));
+    given.push(1000 + i);
+    outbox.commit();
+    if (i % 10 === 9) all(outbox, "t");
+  }
+  assert.notEqual(outbox.epoch, epoch);
+  assert.match(files().join(), /corrupt-/);
+  outbox.commit({ seal: true });
+  const fresh = parsed(outbox, "t").filter((record) => record.epoch === outbox.epoch);
+  assert.deepEqual(
+    samplesIn(fresh).map((text) => Number(text.split(" ")[3])),
+    given,
   );
 });
 

@@ -58,7 +58,7 @@ test("a gap that grows offline is told hourly, then a new one begins", (t) => {
 
 test("only critical records left: the oldest go, gaps are kept", (t) => {
   const { open, clock } = bench(t);
-  const outbox = open({ budget: { maxBytes: 8 * MIB, minFreeBytes: 0 } });
+  let outbox = open({ budget: { maxBytes: 8 * MIB, minFreeBytes: 0 } });
   const body = `"event":{"type":"long","text":"${"x".repeat(10_000)}"}`;
   for (let i = 0; i < 200; i++) {
     outbox.takeCritical({ kind: "event", t0: clock.wall, body });
@@ -70,6 +70,11 @@ test("only critical records left: the oldest go, gaps are kept", (t) => {
   const records = parsed(outbox, "c");
   const gap = records.at(-1)?.gap;
   assert.deepEqual([gap?.c, gap?.from, gap?.to, gap?.reason], ["c", 1, records[0]!.seq - 1, "full"]);
+  outbox = open();
+  for (const record of all(outbox, "c")) outbox.ack("c", record);
+  outbox.commit({ final: true });
+  assert.deepEqual(parsed(outbox, "c"), [], "what was dropped under a gap is not told again");
+  assert.equal(outbox.status().waiting, 0);
 });
 
 test("less room on the volume than the floor: the file does not grow beyond what it is", (t) => {

@@ -18,12 +18,15 @@ test("the first values of a boot are sealed with the first commit, the next afte
   outbox.onSealed = () => told++;
   give(outbox, batch(T0, [1, 7360], [2, 1204330]));
   assert.deepEqual(all(outbox, "t"), [], "nothing leaves before its commit");
+  assert.equal(outbox.urgent, true, "the first values wait for no interval");
   outbox.commit();
+  assert.equal(outbox.urgent, false);
   assert.equal(told, 1);
   assert.equal(all(outbox, "t").length, 1);
   for (let second = 1; second < 10; second++) {
     clock.pass(1000);
     give(outbox, batch(T0 + second * 1000, [1, second]));
+    assert.equal(outbox.urgent, false);
     outbox.commit();
   }
   assert.equal(all(outbox, "t").length, 1);

@@ -51,12 +51,12 @@ test("a receipt of what may have been sent changes nothing; one ahead gives all 
     parsed(outbox, "t").map(({ seq }) => seq),
     [1, 2],
   );
-  const [one, two, gap, ...more] = parsed(outbox, "c");
+  const [gap, one, two, ...more] = parsed(outbox, "c");
   assert.deepEqual(more, []);
   for (const [at, record] of [one, two].entries()) {
     const { crc: _crc, ...rest } = record!;
     const { crc: _old, ...old } = before[at]!;
-    assert.deepEqual(rest, { ...old, epoch: outbox.epoch, seq: at + 1 });
+    assert.deepEqual(rest, { ...old, epoch: outbox.epoch, seq: at + 2 });
   }
   const { t0: _t0, t1: _t1, ...told } = gap!.gap!;
   assert.deepEqual(told, { c: "c", epoch, from: 2, to: 2, samples: 0, reason: "corrupt" });
@@ -141,4 +141,75 @@ test("damaged records and rows become gaps when all is sealed anew", (t) => {
       ["t", 3, 3, epoch, "corrupt"],
     ],
   );
+});
+
+test("a seal that rotted is mended while all is sealed anew: the file stays", (t) => {
+  const { kit, outbox } = filled(t);
+  const { epoch } = outbox;
+  sample(outbox, 4);
+  outbox.close();
+  const db = openSqlite(kit.path);
+  db.exec("UPDATE seal SET boot = 7 WHERE seq_from = 3");
+  db.close();
+  const hurt = kit.open();
+  assert.equal(hurt.takeReceipt({ epoch, upto: { c: 9, t: 9, b: 9 } }, false), "ahead");
+  assert.deepEqual(values(hurt), ["2", "3", "4"]);
+  assert.deepEqual(
+    kit.files().filter((name) => name.includes("corrupt")),
+    [],
+  );
+  assert.equal(hurt.status().error, undefined);
+});
+
+test("a large backlog is sealed anew in short steps, over kills, in order, with what comes meanwhile", (t) => {
+  const kit = bench(t);
+  let outbox = kit.open();
+  const given: number[] = [];
+  const fill = (count: number): void => {
+    const from = given.length;
+    const values = Array.from({ length: count }, (_, at) => from + at);
+    given.push(...values);
+    give(outbox, ...values.map((value) => batch(T0 + value, [1, value])));
+    outbox.commit({ seal: true });
+  };
+  // Random values, so that rows are large enough for several steps.
+  for (let n = 0; n < 20; n++) {
+    const noise = Array.from({ length: 4000 }, (_, at) => batch(T0 + at, [2, Math.random()]));
+    give(outbox, ...noise);
+    fill(10);
+  }
+  event(outbox, 1);
+  const { epoch } = outbox;
+  assert.equal(outbox.takeReceipt({ epoch, upto: { ...NONE, t: 1e6 } }, false), "ahead");
+  const renewed = outbox.epoch;
+  let steps = 0;
+  for (; outbox.urgent && steps < 100; steps++) {
+    const found = STREAMS.flatMap((stream) => all(outbox, stream));
+    assert.ok(found.every((record) => record.epoch === renewed));
+    assert.equal(outbox.takeReceipt({ epoch: renewed, upto: { ...NONE, t: 1e6 } }, false), "known");
+    if (steps % 3 === 1) {
+      outbox = kit.open();
+      assert.equal(outbox.epoch, renewed);
+    }
+    fill(10);
+  }
+  assert.ok(steps > 5 && steps < 100, `${steps} steps`);
+  fill(10);
+  const records = parsed(outbox, "t");
+  assert.deepEqual(
+    records.map(({ seq }) => seq),
+    records.map((_, at) => at + 1),
+  );
+  const values = samplesIn(records).filter((text) => text.includes("Power"));
+  assert.deepEqual(
+    values.map((text) => Number(text.split(" ")[3])),
+    given,
+  );
+  assert.deepEqual(
+    parsed(outbox, "c").flatMap(({ gap }) => gap?.epoch ?? []),
+    [epoch],
+  );
+  for (const stream of STREAMS) for (const record of all(outbox, stream)) outbox.ack(stream, record);
+  outbox.commit();
+  assert.equal(outbox.status().waiting, 0);
 });

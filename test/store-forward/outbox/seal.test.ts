@@ -3,26 +3,20 @@ import { test } from "node:test";
 import { parseRecord } from "../../../core/record.ts";
 import { BAD, type Batch, STALE } from "../../../core/sample.ts";
 import { signalsOfBirth } from "../../../core/signals.ts";
-import { MAX_RECORD_BYTES, type SealContext, sealBatches } from "../../../store-forward/outbox/seal.ts";
+import { MAX_RECORD_BYTES } from "../../../store-forward/outbox/asset-draft.ts";
+import { type Origin, Sealer, type SealHead } from "../../../store-forward/outbox/seal.ts";
 import { contract } from "../../support/contracts.ts";
 import { BIRTH, batch, samplesIn } from "./support.ts";
 
-const CONTEXT: SealContext = {
-  gateway: "depot-berlin-01",
-  epoch: "k3f9a1c2",
-  stream: "t",
-  boot: 17,
-  sync: true,
-  birthId: "164043ef",
-  signals: signalsOfBirth(BIRTH),
-};
+const ORIGIN: Origin = { gateway: "depot-berlin-01", birthId: "164043ef", signals: signalsOfBirth(BIRTH) };
+const HEAD: SealHead = { epoch: "k3f9a1c2", stream: "t", boot: 17, sync: true, firstSeq: 48213 };
 
-function seal(batches: Batch[], context: Partial<SealContext> = {}, firstSeq = 48213) {
-  return sealBatches(batches, { ...CONTEXT, ...context }, firstSeq);
+function seal(batches: Batch[], { origin, ...head }: Partial<SealHead> & { origin?: Partial<Origin> } = {}) {
+  return new Sealer({ ...ORIGIN, ...origin }).seal(batches, { ...HEAD, ...head });
 }
 
-function texts(batches: Batch[], context: Partial<SealContext> = {}, firstSeq = 48213): string[] {
-  return seal(batches, context, firstSeq).records.map(({ plain }) => plain.toString());
+function texts(batches: Batch[], head: Partial<SealHead> = {}): string[] {
+  return seal(batches, head).records.map(({ plain }) => plain.toString());
 }
 
 test("the contract's data record, byte by byte", () => {
@@ -38,7 +32,9 @@ test("the contract's data record, byte by byte", () => {
 test("the contract's stale record: an older time in a group of its own", () => {
   const t0 = 1795226000200;
   const batches = [batch(t0, [3, "Occupied"]), batch(t0 + 3, [4, 16.1, STALE]), batch(t0 + 1000, [3, "Occupied"])];
-  assert.deepEqual(texts(batches, { sync: false }, 48214), [contract("record-data-stale.json").toString().trim()]);
+  assert.deepEqual(texts(batches, { sync: false, firstSeq: 48214 }), [
+    contract("record-data-stale.json").toString().trim(),
+  ]);
 });
 
 test("stale samples in a batch with others leave it", () => {
@@ -126,7 +122,7 @@ test("no record above 32 KiB, hardly any far below when there is more, nothing l
 test("one batch larger than a record is divided", () => {
   const signals = Array.from({ length: 60 }, (_, i) => ({ asset: "a", name: `Signal${i}` }));
   const one = batch(1000, ...signals.map((_, i): [number, string] => [i + 1, '"'.repeat(1000)]));
-  const { records } = seal([one], { signals });
+  const { records } = seal([one], { origin: { signals } });
   assert.ok(records.every(({ plain }) => plain.length <= MAX_RECORD_BYTES));
   const names = samplesIn(records.map(({ plain }) => parseRecord(plain))).map((text) => text.split(" ")[1]);
   assert.deepEqual(
@@ -138,4 +134,12 @@ test("one batch larger than a record is divided", () => {
 test("the same rows give the same bytes", () => {
   const batches = Array.from({ length: 500 }, (_, i) => batch(i * 7, [(i % 4) + 1, i], [((i + 1) % 4) + 1, null, BAD]));
   assert.deepEqual(texts(batches), texts(batches));
+  const sealer = new Sealer(ORIGIN);
+  const bytes = (): Buffer[] => sealer.seal(batches, HEAD).records.map(({ plain }) => plain);
+  const first = bytes();
+  assert.deepEqual(bytes(), first);
+  assert.deepEqual(
+    first.map((plain) => plain.toString()),
+    texts(batches),
+  );
 });

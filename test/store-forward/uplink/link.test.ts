@@ -33,6 +33,26 @@ for (const [protocol, connack, error] of REFUSALS) {
   });
 }
 
+// MQTT 5 3.2.2.2: every reason code of 0x80 or more that a CONNACK may carry.
+const CONNACK_CODES = [
+  0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x8c, 0x90, 0x95, 0x97, 0x99, 0x9a, 0x9b, 0x9c,
+  0x9d, 0x9f,
+];
+
+for (const code of CONNACK_CODES) {
+  const hex = code.toString(16);
+  test(`CONNACK 0x${hex}: refused, named with a remedy, and the record stays`, async () => {
+    await using server = await RawServer.start({ connack: `20 03 00 ${hex} 00` });
+    await using rig = new Rig({ url: server.url, config: { protocol: "5" } });
+    rig.queue.seal("t");
+    await rig.until("tried again", () => server.connections.length > 1);
+    const { state, error = "" } = rig.uplink.status();
+    assert.equal(state, "refused");
+    assert.match(error, new RegExp(`^uplink ${server.url}: .+ \\(0x${hex}\\); .+`));
+    assert.equal(rig.queue.waiting(), 1);
+  });
+}
+
 test("an HTTP answer is named as a web server or captive portal", async () => {
   const greeting = Buffer.from("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
   await using server = await RawServer.start({ greeting, deaf: true });

@@ -1,6 +1,8 @@
 /** State, births, now topics, draining and stopping, against a server of hand-written bytes. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { FlightBudget } from "../../../store-forward/uplink/flight-budget.ts";
 import { nowPayload } from "../../../store-forward/uplink/now.ts";
@@ -139,6 +141,32 @@ test("drained tells when all is acknowledged, and when it was not in time", asyn
   assert.equal(rig.queue.waiting(), 0);
   rig.queue.seal("t", { asset: "held" });
   assert.equal(await rig.uplink.drained(AbortSignal.timeout(40)), false);
+});
+
+test("an asset that left the configuration leaves no value on its now topic, whoever published it", async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), "busbar-now-"));
+  t.after(() => rmSync(dir, { recursive: true }));
+  const shownPath = join(dir, "outbox.db.now");
+  await using server = await RawServer.start();
+  const config = { publish_interval: "250 ms", now: { when: "always" } };
+  const run = async (assets: readonly string[], published: () => boolean): Promise<void> => {
+    const latestValues = () => assets.map((asset) => ({ asset, ts: 5, values: {} }));
+    const rig = new Rig({
+      url: server.url,
+      config,
+      uplink: { latestValues, shownPath, timing: { nowIntervalMs: 10 } },
+    });
+    await rig.until("published", published);
+    // Killed: nothing is cleared.
+    server.connections.at(-1)?.socket.destroy();
+    await rig.stop();
+  };
+  await run(["meter-1", "old-meter"], () => on(server, "now/old-meter").at(-1)?.includes('"ts":5') === true);
+  const before = on(server, "now/old-meter").length;
+  writeFileSync(shownPath, '["meter-1","old-meter","../x",7]');
+  await run(["meter-1"], () => on(server, "now/meter-1").length > 3 && on(server, "now/old-meter").length > before);
+  assert.deepEqual(on(server, "now/old-meter").slice(before), [""]);
+  assert.ok(!server.publishes.some(({ topic }) => topic.includes("..")));
 });
 
 test("now topics show latest values while a backlog stands, and are cleared when it ends", async () => {

@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Logger } from "../../../core/log.ts";
-import { plainRecord } from "../../../core/record.ts";
+import { plainRecord, sealRecord } from "../../../core/record.ts";
 import { birthIdOf } from "../../../core/signals.ts";
-import { birthFraming, plainFraming } from "../../../store-forward/uplink/frame.ts";
+import { birthFraming, closeFraming, plainFraming } from "../../../store-forward/uplink/frame.ts";
 import { RateLimit } from "../../../store-forward/uplink/rate-limit.ts";
 import { Traffic } from "../../../store-forward/uplink/traffic.ts";
 import { contract } from "../../support/contracts.ts";
@@ -61,6 +61,30 @@ test("without Topic Alias Maximum no alias is used", async () => {
   for (let i = 0; i < 3; i++) rig.queue.seal("t");
   await rig.until("acknowledged", () => rig.queue.waiting() === 0);
   assert.equal(server.connections[0]!.aliases.size, 0);
+});
+
+test("a closely packed frame unpacks to the record, and is no larger than in a backlog", () => {
+  const columns = Array.from({ length: 9 }, (_, i) => `"Signal.${i}":[${[0, 3, 7, 4, 9, 2].map((n) => 2300 + n * i)}]`);
+  const plain = sealRecord(
+    {
+      k: "data",
+      gw: "g",
+      asset: "a",
+      epoch: "k3f9a1c2",
+      c: "t",
+      seq: 1,
+      boot: 1,
+      sync: true,
+      birth: "164043ef",
+      t0: 1,
+    },
+    `"g":[{"t":[0,1000,1000,1001,999,1000],"s":{${columns.join()}}}]`,
+  );
+  const [close, quick] = [closeFraming(plain), plainFraming(plain)];
+  assert.deepEqual(plainRecord(close), plain);
+  assert.ok(close.length <= quick.length && quick.length < plain.length, `${close.length}, ${quick.length}`);
+  const tiny = Buffer.from("{}");
+  assert.equal(closeFraming(tiny), tiny, "what does not shrink stays as it is");
 });
 
 test("a BZ1 frame unpacks to the record with the birth, and is smaller than without", () => {
@@ -191,11 +215,11 @@ test("now topics: always without a backlog, never with one", async () => {
   assert.equal(shown().length, before);
 });
 
-test("the month's bytes are kept over restarts, begin anew with a month, and never with a clock from the past", (t) => {
+test("the month's bytes are kept over restarts, begin anew with a month, and never by a clock that may be wrong", (t) => {
   const dir = mkdtempSync(join(tmpdir(), "busbar-traffic-"));
   t.after(() => rmSync(dir, { recursive: true }));
   const path = join(dir, "traffic");
-  const november = Date.UTC(2026, 10, 30, 23, 59);
+  const november = { wallMs: Date.UTC(2026, 10, 30, 23, 59), synced: true };
   const first = new Traffic(path, LOG);
   assert.deepEqual(first.count(1000, november), { month: "2026-11", bytes: 1000 });
   first.save(0);
@@ -204,8 +228,11 @@ test("the month's bytes are kept over restarts, begin anew with a month, and nev
   assert.deepEqual(JSON.parse(readFileSync(path, "utf8")), { month: "2026-11", bytes: 1000 }, "every ten minutes");
   first.save(1000, true);
   const second = new Traffic(path, LOG);
-  assert.deepEqual(second.count(10, 0), { month: "2026-11", bytes: 1510 });
-  assert.deepEqual(second.count(20, november + 120_000), { month: "2026-12", bytes: 10 });
+  assert.deepEqual(second.count(10, { wallMs: 0, synced: false }), { month: "2026-11", bytes: 1510 });
+  const far = { wallMs: Date.UTC(2099, 0, 1), synced: false };
+  assert.deepEqual(second.count(10, far), { month: "2026-11", bytes: 1510 });
+  const december = { ...november, wallMs: november.wallMs + 120_000 };
+  assert.deepEqual(second.count(20, december), { month: "2026-12", bytes: 10 });
   writeFileSync(path, "garbage");
   assert.deepEqual(new Traffic(path, LOG).count(7, november), { month: "2026-11", bytes: 7 });
   new Traffic(join(dir, "no", "folder"), LOG).save(0, true);

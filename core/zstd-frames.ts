@@ -1,0 +1,96 @@
+/**
+ * zstd frames of small payloads. Node's zstdCompressSync and zstdDecompressSync make a context for each call, which costs
+ * three times what compressing a record does; so the context of one stream is kept, and each of its writes is a frame.
+ * That takes two internals of Node's zlib streams (the same since zlib has been in Node). Where they are not as expected,
+ * Node's own functions do it: the same bytes, slower.
+ */
+import {
+  createZstdCompress,
+  createZstdDecompress,
+  type ZstdOptions,
+  constants as zlib,
+  zstdCompressSync,
+  zstdDecompressSync,
+} from "node:zlib";
+
+/** Larger payloads are not worth it: there the context is the smaller part. */
+const MAX_PLAIN_BYTES = 64 * 1024;
+/** ZSTD_compressBound of that. */
+const MAX_FRAME_BYTES = MAX_PLAIN_BYTES + (MAX_PLAIN_BYTES >> 8) + 64;
+
+interface Handle {
+  /** Flush mode, input, its offset and length, output, its offset and length; what is left of both is in the state. */
+  writeSync(...args: [number, Uint8Array, number, number, Uint8Array, number, number]): void;
+}
+
+/** A stream's context with one output for all it writes. */
+class Context {
+  readonly #handle: Handle;
+  /** Bytes left in the output, and in the input. */
+  readonly #left: Uint32Array;
+  readonly #out: Buffer;
+
+  private constructor(handle: Handle, left: Uint32Array, out: Buffer) {
+    this.#handle = handle;
+    this.#left = left;
+    this.#out = out;
+  }
+
+  static of(stream: NodeJS.EventEmitter, outBytes: number): Context | undefined {
+    // It would be thrown out of the event loop; what did not work shows in what is left.
+    stream.on("error", () => {});
+    const { _handle: handle, _writeState: left } = stream as { _handle?: Partial<Handle>; _writeState?: unknown };
+    if (typeof handle?.writeSync !== "function" || !(left instanceof Uint32Array)) return undefined;
+    return new Context(handle as Handle, left, Buffer.allocUnsafeSlow(outBytes));
+  }
+
+  /** All of `input`; undefined when it did not work or the output is too small: then the context is spent. */
+  write(input: Uint8Array): Buffer | undefined {
+    const out = this.#out;
+    // An error leaves both as they were.
+    this.#left.set([0, 1]);
+    this.#handle.writeSync(zlib.ZSTD_e_end, input, 0, input.length, out, 0, out.length);
+    const [outLeft = 0, inLeft] = this.#left;
+    return inLeft === 0 && outLeft > 0 ? Buffer.from(out.subarray(0, out.length - outLeft)) : undefined;
+  }
+}
+
+export class ZstdFrames {
+  readonly #options: ZstdOptions;
+  /** Made with the first frame: not every thread that could compress does. */
+  #context: Context | undefined;
+  #usable = true;
+
+  constructor(options: ZstdOptions = {}) {
+    this.#options = options;
+  }
+
+  /** `plain` as one frame. */
+  compress(plain: Uint8Array): Buffer {
+    if (!this.#usable || plain.length > MAX_PLAIN_BYTES) return zstdCompressSync(plain, this.#options);
+    this.#context ??= Context.of(createZstdCompress(this.#options), MAX_FRAME_BYTES);
+    const frame = this.#context?.write(plain);
+    this.#usable = frame !== undefined;
+    return frame ?? zstdCompressSync(plain, this.#options);
+  }
+}
+
+/** What small frames hold; each must be whole, and no more than `maxBytes` come out of it. */
+export class ZstdPlains {
+  readonly #maxBytes: number;
+  #context: Context | undefined;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Throws what zstdDecompressSync throws. */
+  decompress(frame: Uint8Array): Buffer {
+    this.#context ??= Context.of(createZstdDecompress(), MAX_PLAIN_BYTES);
+    const plain = this.#context?.write(frame);
+    if (plain !== undefined) return plain;
+    // Broken, or larger than most: the context is somewhere within that frame.
+    this.#context = undefined;
+    return zstdDecompressSync(frame, { maxOutputLength: this.#maxBytes });
+  }
+}

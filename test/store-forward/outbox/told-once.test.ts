@@ -1,0 +1,105 @@
+/** What will never leave is told once: over restarts, and where the file says nothing of it any more. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import Sqlite from "better-sqlite3";
+import type { Gap } from "../../../core/record.ts";
+import type { Outbox } from "../../../store-forward/outbox/outbox.ts";
+import { all, batch, bench, give, parsed, T0 } from "./support.ts";
+
+function sealed(outbox: Outbox, values: readonly number[]): void {
+  for (const value of values) {
+    give(outbox, batch(T0 + value, [1, value]));
+    outbox.commit({ seal: true });
+  }
+}
+
+function gaps(outbox: Outbox): Pick<Gap, "c" | "from" | "to" | "samples" | "reason">[] {
+  return parsed(outbox, "c").flatMap(({ gap }) => {
+    if (gap === undefined) return [];
+    const { c, from, to, samples, reason } = gap;
+    return [{ c, from, to, samples, reason }];
+  });
+}
+
+function change(path: string, sql: string): void {
+  const db = new Sqlite(path);
+  db.exec(sql);
+  db.close();
+}
+
+test("a rejected record with others waiting before it stays rejected over a restart", (t) => {
+  const { open, path } = bench(t);
+  let outbox = open();
+  sealed(outbox, [1, 2, 3]);
+  outbox.takeCritical({ kind: "event", t0: T0, body: '"event":{"type":"one"}' });
+  outbox.takeCritical({ kind: "event", t0: T0, body: '"event":{"type":"two"}' });
+  outbox.commit();
+  const { epoch } = outbox;
+  assert.equal(outbox.reject("t", { epoch, seq: 2 }, "payload format invalid"), true);
+  assert.equal(outbox.reject("c", { epoch, seq: 2 }, "payload format invalid"), true);
+  outbox.commit();
+  outbox = open();
+  assert.deepEqual(
+    all(outbox, "t").map(({ seq }) => seq),
+    [1, 3],
+  );
+  assert.equal(outbox.reject("t", { epoch, seq: 2 }, "payload format invalid"), false);
+  assert.deepEqual(
+    all(outbox, "c").map(({ seq }) => seq),
+    [1, 3, 4],
+  );
+  for (const record of all(outbox, "t")) outbox.ack("t", record);
+  outbox.commit();
+  assert.equal(outbox.status().streams.t.acked, 3);
+  assert.deepEqual(
+    gaps(outbox).map(({ c, from, reason }) => [c, from, reason]),
+    [
+      ["t", 2, "rejected"],
+      ["c", 2, "rejected"],
+    ],
+  );
+  outbox.close();
+  const db = new Sqlite(path);
+  assert.deepEqual(db.prepare("SELECT stream, seq FROM dead ORDER BY id").all(), [
+    { stream: "t", seq: 2 },
+    { stream: "c", seq: 2 },
+  ]);
+  db.close();
+});
+
+test("a seal that vanished between others is told, whatever is acknowledged around it", (t) => {
+  const { open, path } = bench(t);
+  let outbox = open();
+  sealed(outbox, [1, 2, 3, 4]);
+  outbox.close();
+  change(path, "DELETE FROM seal WHERE seq_from = 2");
+  outbox = open();
+  for (const record of all(outbox, "t")) outbox.ack("t", record);
+  outbox.commit();
+  all(outbox, "t");
+  outbox.commit();
+  assert.deepEqual(
+    gaps(outbox).map(({ c, from, to, reason }) => [c, from, to, reason]),
+    [["t", 2, 2, "corrupt"]],
+  );
+  assert.equal(outbox.status().streams.t.acked, 4);
+  assert.equal(outbox.status().waiting, outbox.status().streams.c.next - 1);
+});
+
+test("a critical record that vanished is told, one that was dropped under a gap is not told again", (t) => {
+  const { open, path } = bench(t);
+  let outbox = open();
+  for (let n = 1; n <= 4; n++) {
+    outbox.takeCritical({ kind: "event", t0: T0 + n, body: `"event":{"type":"n${n}"}` });
+    outbox.commit();
+  }
+  outbox.close();
+  change(path, "DELETE FROM record WHERE seq = 2");
+  outbox = open();
+  const { epoch } = outbox;
+  for (const seq of [1, 3]) outbox.ack("c", { epoch, seq });
+  outbox.commit();
+  outbox.commit();
+  assert.deepEqual(gaps(outbox), [{ c: "c", from: 2, to: 2, samples: null, reason: "corrupt" }]);
+  assert.equal(outbox.status().streams.c.acked, 3);
+});

@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { SealedRecord } from "../../../store-forward/queue.ts";
+import { Lane } from "../../../store-forward/uplink/lane.ts";
+import { MemoryQueue } from "../../support/memory-queue.ts";
+
+function laneOf(records: number): { readonly queue: MemoryQueue; readonly lane: Lane } {
+  const queue = new MemoryQueue();
+  for (let i = 0; i < records; i++) queue.seal("t");
+  return { queue, lane: new Lane({ queue, stream: "t", qos: 1, retryFirstMs: 1000, readAhead: 2 }) };
+}
+
+function send(lane: Lane): SealedRecord {
+  const record = lane.next(0);
+  assert.ok(record !== undefined);
+  lane.sent(record, 100, 0);
+  return record;
+}
+
+test("what comes next is read while acknowledgements are awaited, once", () => {
+  const { queue, lane } = laneOf(5);
+  lane.lookAhead();
+  assert.equal(queue.reads, 0, "nothing is awaited");
+  send(lane);
+  send(lane);
+  assert.equal(queue.reads, 1);
+  lane.lookAhead();
+  lane.lookAhead();
+  assert.equal(queue.reads, 2);
+  assert.equal(send(lane).seq, 3);
+  assert.equal(queue.reads, 2);
+});
+
+test("a refused stream does not look ahead", () => {
+  const { queue, lane } = laneOf(5);
+  const [first] = [send(lane), send(lane)];
+  lane.hold(first as SealedRecord, 0);
+  const { reads } = queue;
+  lane.lookAhead();
+  assert.equal(queue.reads, reads);
+});
