@@ -48,27 +48,50 @@ class ReplyPort extends EventEmitter {
   }
 }
 
+export interface ClientOptions {
+  readonly finder: ReplyFinder;
+  readonly clock: Clock;
+  /** Frames have the header of Modbus TCP, else they are RTU frames. */
+  readonly mbap: boolean;
+  /** Ends the request in flight, which then rejects with its reason. */
+  readonly signal: AbortSignal;
+}
+
+interface InFlight {
+  readonly resolve: (result: ReadResult) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
 export class ModbusClient {
   readonly #link: Link;
-  readonly #finder: ReplyFinder;
-  readonly #clock: Clock;
-  readonly #mbap: boolean;
+  readonly #o: ClientOptions;
   readonly #port: ReplyPort;
   readonly #modbus: InstanceType<typeof modbusSerial.default>;
+  #inFlight: InFlight | undefined;
+  /** When the request in flight is given up, on the monotonic clock. */
+  #giveUpMs = 0;
+  /** Set for the first request and, when it fires, for what is left of the one in flight: not for each. */
+  #late: NodeJS.Timeout | undefined;
+  #lateMs = 0;
   #transaction = 0;
   #replyUs = 0;
   #lastByteMs = Number.NEGATIVE_INFINITY;
   #receivedBytes = 0;
+  readonly #answered = (error: unknown, data?: { buffer: Uint8Array }): void => this.#end(this.#resultOf(error, data));
+  readonly #aborted = (): void => {
+    const { signal } = this.#o;
+    const inFlight = this.#inFlight;
+    this.close();
+    inFlight?.reject(signal.reason);
+  };
 
-  /** `mbap`: frames have the header of Modbus TCP, else they are RTU frames. */
-  constructor(link: Link, options: { finder: ReplyFinder; clock: Clock; mbap: boolean }) {
+  constructor(link: Link, options: ClientOptions) {
     this.#link = link;
-    this.#finder = options.finder;
-    this.#clock = options.clock;
-    this.#mbap = options.mbap;
+    this.#o = options;
     this.#port = new ReplyPort((frame) => this.#send(frame));
     this.#modbus = new modbusSerial.default(this.#port);
     this.#modbus.open();
+    options.signal.addEventListener("abort", this.#aborted, { once: true });
   }
 
   /** When a byte last came or went, on the monotonic clock. */
@@ -81,63 +104,89 @@ export class ModbusClient {
   }
 
   get discardedBytes(): number {
-    return this.#finder.discardedBytes;
+    return this.#o.finder.discardedBytes;
   }
 
   /** What came from the link. */
   receive(bytes: Uint8Array): void {
-    this.#lastByteMs = this.#clock.monoMs();
+    const { clock, finder } = this.#o;
+    this.#lastByteMs = clock.monoMs();
     this.#receivedBytes += bytes.length;
-    const reply = this.#finder.push(bytes);
+    const reply = finder.push(bytes);
     if (reply === undefined) return;
-    this.#replyUs = this.#clock.wallUs();
+    this.#replyUs = clock.wallUs();
     this.#port.emit("data", reply);
   }
 
-  /** Forgets the request in flight, and what came of its reply. */
+  /** Forgets what came of a reply. */
   clear(): void {
-    this.#finder.expect(undefined);
+    this.#o.finder.expect(undefined);
+  }
+
+  /** Nothing is read any more; a request in flight is forgotten. */
+  close(): void {
+    clearTimeout(this.#late);
+    this.#late = undefined;
+    this.#o.signal.removeEventListener("abort", this.#aborted);
+    this.#inFlight = undefined;
+    this.clear();
   }
 
   /** Reads a span of registers. Throws the signal's reason when it aborts; nothing else. */
-  read({ unit, span, timeoutMs }: ReadRequest, signal: AbortSignal): Promise<ReadResult> {
-    signal.throwIfAborted();
+  read({ unit, span, timeoutMs }: ReadRequest): Promise<ReadResult> {
+    this.#o.signal.throwIfAborted();
     return new Promise((resolve, reject) => {
-      const late = setTimeout(() => end({ kind: "silence", strayBytes: this.#finder.strayBytes }), timeoutMs);
-      const aborted = () => {
-        clearTimeout(late);
-        this.clear();
-        reject(signal.reason);
-      };
-      const end = (result: ReadResult) => {
-        clearTimeout(late);
-        signal.removeEventListener("abort", aborted);
-        this.clear();
-        resolve(result);
-      };
-      signal.addEventListener("abort", aborted, { once: true });
-      const method = span.fc === 3 ? "writeFC3" : "writeFC4";
-      this.#modbus[method](unit, span.at, span.words, (error: unknown, data?: { buffer: Uint8Array }) => {
-        end(this.#resultOf(error, data));
-      });
+      this.#inFlight = { resolve, reject };
+      this.#watch(timeoutMs);
+      this.#modbus[span.fc === 3 ? "writeFC3" : "writeFC4"](unit, span.at, span.words, this.#answered);
     });
+  }
+
+  #watch(timeoutMs: number): void {
+    const nowMs = this.#o.clock.monoMs();
+    this.#giveUpMs = nowMs + timeoutMs;
+    if (this.#late !== undefined && this.#lateMs <= this.#giveUpMs) return;
+    clearTimeout(this.#late);
+    this.#lateMs = this.#giveUpMs;
+    this.#late = setTimeout(() => this.#look(), timeoutMs);
+  }
+
+  #look(): void {
+    this.#late = undefined;
+    if (this.#inFlight === undefined) return;
+    const leftMs = this.#giveUpMs - this.#o.clock.monoMs();
+    // A timer may fire early by most of a millisecond.
+    if (leftMs < 1) this.#end(this.#silence());
+    else this.#watch(leftMs);
+  }
+
+  #end(result: ReadResult): void {
+    const inFlight = this.#inFlight;
+    if (inFlight === undefined) return;
+    this.#inFlight = undefined;
+    this.clear();
+    inFlight.resolve(result);
   }
 
   #resultOf(error: unknown, data: { buffer: Uint8Array } | undefined): ReadResult {
     const tUs = this.#replyUs;
     if (data !== undefined) return { kind: "data", bytes: data.buffer, tUs };
     const code = (error as { modbusCode?: unknown } | null | undefined)?.modbusCode;
-    if (typeof code === "number") return { kind: "exception", code, tUs };
-    return { kind: "silence", strayBytes: this.#finder.strayBytes };
+    return typeof code === "number" ? { kind: "exception", code, tUs } : this.#silence();
+  }
+
+  #silence(): ReadResult {
+    return { kind: "silence", strayBytes: this.#o.finder.strayBytes };
   }
 
   #send(frame: Uint8Array): void {
+    const { finder, clock, mbap } = this.#o;
     // A request that modbus-serial sends: unit, function, address, number of registers, checksum.
     const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
     this.#transaction = (this.#transaction + 1) & 0xffff;
     const transaction = this.#transaction;
-    this.#finder.expect({ unit: view.getUint8(0), fc: view.getUint8(1), words: view.getUint16(4), transaction });
-    this.#lastByteMs = this.#clock.monoMs();
-    this.#link.write(this.#mbap ? toMbap(frame, transaction) : frame);
+    finder.expect({ unit: view.getUint8(0), fc: view.getUint8(1), words: view.getUint16(4), transaction });
+    this.#lastByteMs = clock.monoMs();
+    this.#link.write(mbap ? toMbap(frame, transaction) : frame);
   }
 }

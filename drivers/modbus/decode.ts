@@ -4,6 +4,17 @@ import type { RegisterSignal } from "./profile.ts";
 
 type Raw = number | bigint;
 
+/** A signal's scale, offset and resolution as counts of its smallest step. */
+interface Steps {
+  readonly perRaw: number;
+  readonly offset: number;
+  /** Steps in one unit where that is a power of ten, and dividing by it is exact; else undefined. */
+  readonly perUnit: number | undefined;
+}
+
+const POWERS_OF_TEN: ReadonlySet<number> = new Set(Array.from({ length: 10 }, (_, digits) => 10 ** digits));
+const stepsOf = new WeakMap<RegisterSignal, Steps>();
+
 /** Longest number, in bytes. */
 const scratch = new DataView(new ArrayBuffer(8));
 
@@ -75,11 +86,26 @@ function scaled(raw: Raw, signal: RegisterSignal): Value | undefined {
  * Decimal-exact: 2301 * 0.1 is 230.1 here, and float32 230.1 (230.10000610351562) with resolution 0.1 too. Counting in
  * steps of the resolution and cutting each product to 15 digits removes what binary fractions add.
  */
-function roundTo(raw: number, { scale, offset, resolution }: RegisterSignal): number | undefined {
+function roundTo(raw: number, signal: RegisterSignal): number | undefined {
+  const { scale, offset, resolution } = signal;
   if (resolution === undefined) return finite(digits15(digits15(raw * scale) + offset));
-  const steps = digits15(digits15(raw * digits15(scale / resolution)) + digits15(offset / resolution));
+  const { perRaw, offset: first, perUnit } = stepsOf.get(signal) ?? countSteps(signal, resolution);
+  const steps = digits15(digits15(raw * perRaw) + first);
   const whole = steps < 0 ? -Math.round(-steps) : Math.round(steps);
-  return finite(digits15(whole * resolution) + 0);
+  // One division is what toPrecision and Number come to, at a tenth of the time.
+  const value = perUnit !== undefined && Number.isSafeInteger(whole) ? whole / perUnit : digits15(whole * resolution);
+  return finite(value + 0);
+}
+
+function countSteps(signal: RegisterSignal, resolution: number): Steps {
+  const perUnit = digits15(1 / resolution);
+  const steps = {
+    perRaw: digits15(signal.scale / resolution),
+    offset: digits15(signal.offset / resolution),
+    perUnit: POWERS_OF_TEN.has(perUnit) ? perUnit : undefined,
+  };
+  stepsOf.set(signal, steps);
+  return steps;
 }
 
 function digits15(value: number): number {

@@ -64,7 +64,9 @@ export class Device {
   readonly #port: DevicePort;
   readonly #refusals: Refusals;
   readonly #late: LateReplies;
-  readonly #decoders = new Map<string, Decoder>();
+  readonly #decoders = new WeakMap<Span, Decoder>();
+  /** What each group asks while nothing is refused and nobody is late, which is nearly always. */
+  readonly #plans = new Map<PollGroup, readonly Task[]>();
   #everRead = false;
 
   constructor(spec: DeviceSpec, port: DevicePort) {
@@ -77,11 +79,16 @@ export class Device {
     this.#late = new LateReplies(blocks, timeoutMs);
   }
 
+  get dueMs(): number {
+    return this.schedule.dueMs;
+  }
+
   /** Reads the group that is due. Undefined: the device answered as it should; `idle`: there was nothing to ask. */
   async poll(): Promise<PollResult> {
     const group = this.schedule.start(this.#port.nowMs());
     if (group === undefined) return "idle";
-    const result = (await this.#proveInStep(group)) ?? (await this.#readGroup(group));
+    const unproven = this.#late.inStep ? undefined : await this.#proveInStep(group);
+    const result = unproven ?? (await this.#readGroup(group));
     if (result === "idle") return "idle";
     // A device that refuses everything costs the line a search each time: it is asked less often, too.
     if (result !== undefined && (isSilence(result) || !this.#everRead)) this.schedule.failed(group, this.#port.nowMs());
@@ -114,8 +121,7 @@ export class Device {
   }
 
   async #readGroup(group: PollGroup): Promise<PollResult> {
-    const signals = signalsOf(this.spec.profile, group);
-    const tasks = this.#refusals.plan(signals, this.#port.nowMs()).flatMap((task) => this.#disguised(task, group));
+    const tasks = this.#tasksFor(group);
     const refused: { signal: RegisterSignal; code: number; tUs: number }[] = [];
     if (tasks.length === 0) return "idle";
     let read = false;
@@ -145,6 +151,16 @@ export class Device {
       tasks.unshift(...instead);
     }
     return this.#settle(read, refused, error);
+  }
+
+  #tasksFor(group: PollGroup): Task[] {
+    const known = this.#plans.get(group);
+    const plain = this.#late.inStep && this.#refusals.none;
+    if (plain && known !== undefined) return [...known];
+    const signals = signalsOf(this.spec.profile, group);
+    const tasks = this.#refusals.plan(signals, this.#port.nowMs()).flatMap((task) => this.#disguised(task, group));
+    if (plain) this.#plans.set(group, [...tasks]);
+    return tasks;
   }
 
   #disguised(task: Task, group: PollGroup): Task[] {
@@ -201,13 +217,12 @@ export class Device {
   }
 
   #decoderOf(span: Span): Decoder {
-    const key = `${span.fc}:${span.at}:${span.words}`;
-    const known = this.#decoders.get(key);
+    const known = this.#decoders.get(span);
     if (known !== undefined) return known;
     const signals = signalsInside(this.spec.profile.signals, span);
     const numbers = signals.map((signal) => this.#port.number(this.spec.asset, signal.name));
     const decoder = { signals, numbers };
-    this.#decoders.set(key, decoder);
+    this.#decoders.set(span, decoder);
     return decoder;
   }
 

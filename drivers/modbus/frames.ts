@@ -52,7 +52,7 @@ abstract class Finder implements ReplyFinder {
   }
 
   push(chunk: Uint8Array): Buffer | undefined {
-    this.buffer = Buffer.concat([this.buffer, chunk]);
+    this.buffer = this.buffer.length === 0 ? Buffer.from(chunk) : Buffer.concat([this.buffer, chunk]);
     const reply = this.expected === undefined ? undefined : this.find(this.expected);
     // Only one reply is awaited: what stands behind it belongs to nothing.
     if (reply !== undefined) this.expect(undefined);
@@ -61,6 +61,7 @@ abstract class Finder implements ReplyFinder {
   }
 
   protected skip(bytes: number): void {
+    if (bytes === 0) return;
     this.#discardedBytes += bytes;
     this.#strayBytes += bytes;
     this.buffer = this.buffer.subarray(bytes);
@@ -153,12 +154,17 @@ function crcHolds(frame: Buffer): boolean {
   return frame.readUInt16LE(frame.length - 2) === crc16(frame.subarray(0, -2));
 }
 
-/** CRC-16/MODBUS: polynomial 0x8005 reflected, start 0xFFFF; sent low byte first (Modbus over Serial Line 1.02, 6.2.2). */
+/** What the lowest eight bits of the remainder do to it (Modbus over Serial Line 1.02, 6.2.2). */
+const CRC_OF_BYTE = Uint16Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte;
+  for (let bit = 0; bit < 8; bit++) crc = (crc & 1) === 1 ? (crc >>> 1) ^ 0xa001 : crc >>> 1;
+  return crc;
+});
+
+/** CRC-16/MODBUS: polynomial 0x8005 reflected, start 0xFFFF; sent low byte first. */
 export function crc16(bytes: Uint8Array): number {
   let crc = 0xffff;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = (crc & 1) === 1 ? (crc >>> 1) ^ 0xa001 : crc >>> 1;
-  }
+  for (let i = 0; i < bytes.length; i++)
+    crc = (crc >>> 8) ^ (CRC_OF_BYTE[(crc ^ (bytes[i] as number)) & 0xff] as number);
   return crc;
 }

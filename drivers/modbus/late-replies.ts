@@ -38,6 +38,11 @@ export class LateReplies {
     return (this.#unanswered.at(-1)?.atMs ?? Number.NEGATIVE_INFINITY) + this.#quarantineMs;
   }
 
+  /** No request is without its answer. */
+  get inStep(): boolean {
+    return this.#unanswered.length === 0;
+  }
+
   unanswered(span: Span, nowMs: number): void {
     this.#forget(nowMs);
     this.#unanswered = [...this.#unanswered, { shape: shapeOf(span), atMs: nowMs, proven: false }];

@@ -1,5 +1,5 @@
 /** The one owner of a line: one request in flight, each device in its own rhythm, silence where the line needs it. */
-import { setTimeout as sleep } from "node:timers/promises";
+import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import type { Clock } from "../../core/clock.ts";
 import { BusbarError, messageOf } from "../../core/errors.ts";
 import type { DriverContext } from "../driver.ts";
@@ -8,6 +8,7 @@ import { Device, type DevicePort, type DeviceSpec } from "./device.ts";
 import { RtuReplyFinder, TcpReplyFinder } from "./frames.ts";
 import type { Link, LinkEvents } from "./link.ts";
 import type { RegisterSignal, Span } from "./profile.ts";
+import { Turns } from "./turns.ts";
 
 export interface LineSpec {
   readonly label: string;
@@ -24,6 +25,8 @@ const SILENT_POLLS = 3;
 /** After an error the line must have been quiet for this long; a USB adapter hands bytes over every 16 ms. */
 const SETTLE_MS = 20;
 const MAX_SETTLE_MS = 500;
+/** Later than this after its time a timer tells of a process that did not run. */
+const HELD_UP_MS = 5;
 const COMPLAINT_INTERVAL_MS = 60_000;
 
 /** Opens the line and polls its devices until the signal aborts; rejects when the line itself is lost. */
@@ -36,12 +39,13 @@ export async function runLine(spec: LineSpec, context: DriverContext, signal: Ab
   let link: Link | undefined;
   try {
     link = await spec.open({ onBytes: (bytes) => client?.receive(bytes), onLost }, ended);
-    client = new ModbusClient(link, { finder, clock: context.clock, mbap: spec.mbap });
+    client = new ModbusClient(link, { finder, clock: context.clock, mbap: spec.mbap, signal: ended });
     await new Line(spec, { link, client, context, signal: ended }).run();
   } catch (error) {
     if (signal.aborted) return;
     throw lost.signal.aborted ? lost.signal.reason : error;
   } finally {
+    client?.close();
     await link?.close();
   }
 }
@@ -75,15 +79,17 @@ class Line implements DevicePort {
   async run(): Promise<never> {
     // What an earlier owner of the line had asked may still be on its way.
     if (!this.#spec.mbap) await this.#settle();
-    for (;;) {
-      const device = this.#next();
-      await this.#sleepUntil(device.schedule.dueMs);
+    const turns = new Turns(this.#devices);
+    for (let device = turns.take(); device !== undefined; device = turns.take()) {
+      if (device.dueMs > this.#clock.monoMs()) await this.#sleepUntil(device.dueMs);
       const result = await device.poll();
+      turns.giveBack(device);
       if (result === "idle") continue;
       this.#context.report(device.spec.asset, result);
       if (result !== undefined) this.#checkAlive(result);
       this.#complain();
     }
+    throw new BusbarError("INTERNAL", `${this.label}: no devices`);
   }
 
   get label(): string {
@@ -113,8 +119,9 @@ class Line implements DevicePort {
 
   async read(device: Device, span: Span): Promise<ReadResult> {
     const { unit, timeoutMs, profile } = device.spec;
-    await this.#sleepUntil(this.#client.lastByteMs + Math.max(this.#spec.silentMs, profile.gapMs));
-    const result = await this.#client.read({ unit, span, timeoutMs }, this.#signal);
+    const freeAtMs = this.#client.lastByteMs + Math.max(this.#spec.silentMs, profile.gapMs);
+    if (freeAtMs > this.#clock.monoMs()) await this.#sleepUntil(freeAtMs);
+    const result = await this.#client.read({ unit, span, timeoutMs });
     if (result.kind === "silence") await this.#settle();
     return result;
   }
@@ -126,15 +133,14 @@ class Line implements DevicePort {
     let untilMs = startMs + quietMs;
     while (this.#clock.monoMs() < untilMs) {
       await this.#sleepUntil(untilMs);
-      untilMs = Math.min(this.#client.lastByteMs + quietMs, startMs + MAX_SETTLE_MS);
+      // What has come meanwhile is read first. Silence that nobody listened to, for the process was held up, is none.
+      await turn();
+      const nowMs = this.#clock.monoMs();
+      const heardMs = nowMs - untilMs > HELD_UP_MS ? nowMs : this.#client.lastByteMs;
+      untilMs = Math.min(heardMs + quietMs, startMs + MAX_SETTLE_MS);
     }
     await this.#link.flush();
     this.#client.clear();
-  }
-
-  /** The device that is due first; of equals the one that is written first. */
-  #next(): Device {
-    return this.#devices.reduce((first, device) => (device.schedule.dueMs < first.schedule.dueMs ? device : first));
   }
 
   /** A timer may fire early by most of a millisecond: silence is measured, not assumed. */

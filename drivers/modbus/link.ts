@@ -2,6 +2,7 @@
 import type { BusbarError } from "../../core/errors.ts";
 
 export interface LinkEvents {
+  /** The bytes are those of the moment: whoever wants to keep them copies them. */
   onBytes(bytes: Uint8Array): void;
   /** The port or connection is gone; nothing comes after this. Not called for `close()`. */
   onLost(error: BusbarError): void;

@@ -31,6 +31,11 @@ export class Refusals {
     this.#limits = limits;
   }
 
+  /** Every register is read, in the largest requests there are. */
+  get none(): boolean {
+    return this.#refused.size === 0 && this.#breaks.size === 0;
+  }
+
   /** Requests for these signals: merged where that is known to work, refused ones alone and only now and then. */
   plan(signals: readonly RegisterSignal[], nowMs: number): Task[] {
     const obstacles: PlanObstacles = { refused: [...this.#refused.keys()], breaks: this.#breaks };

@@ -27,6 +27,7 @@ export class PollSchedule {
   #delays: Generator<number, never, void> | undefined;
   #notBeforeMs = Number.NEGATIVE_INFINITY;
   #skippedPolls = 0;
+  #dueMs = Number.POSITIVE_INFINITY;
 
   constructor(groups: readonly PollGroup[], options: ScheduleOptions) {
     this.#options = options;
@@ -36,6 +37,7 @@ export class PollSchedule {
       retryMs: Number.POSITIVE_INFINITY,
       excused: false,
     }));
+    this.#settle();
   }
 
   /** Polls that were left out because the line was too slow for all that is asked of it. */
@@ -44,13 +46,14 @@ export class PollSchedule {
   }
 
   get dueMs(): number {
-    return Math.max(this.#notBeforeMs, Math.min(...this.#timed.map(dueMsOf)));
+    return this.#dueMs;
   }
 
   /** The group that is due first, whose next turn is set; undefined without groups. */
   start(nowMs: number): PollGroup | undefined {
-    const timed = this.#timed.toSorted((a, b) => dueMsOf(a) - dueMsOf(b))[0];
+    let timed = this.#timed[0];
     if (timed === undefined) return undefined;
+    for (const other of this.#timed) if (dueMsOf(other) < dueMsOf(timed)) timed = other;
     timed.retryMs = Number.POSITIVE_INFINITY;
     if (timed.tickMs <= nowMs) {
       const missed = Math.floor((nowMs - timed.tickMs) / timed.group.intervalMs);
@@ -58,12 +61,14 @@ export class PollSchedule {
       if (!timed.excused) this.#skippedPolls += missed;
     }
     timed.excused = false;
+    this.#settle();
     return timed.group;
   }
 
   answered(): void {
     this.#delays = undefined;
     this.#notBeforeMs = Number.NEGATIVE_INFINITY;
+    this.#settle();
   }
 
   failed(group: PollGroup, nowMs: number): void {
@@ -87,6 +92,13 @@ export class PollSchedule {
       timed.excused = true;
       if (timed.group === group) timed.retryMs = retryMs;
     }
+    this.#settle();
+  }
+
+  #settle(): void {
+    let firstMs = Number.POSITIVE_INFINITY;
+    for (const timed of this.#timed) firstMs = Math.min(firstMs, dueMsOf(timed));
+    this.#dueMs = Math.max(this.#notBeforeMs, firstMs);
   }
 }
 

@@ -86,6 +86,8 @@ export class ModbusSlave {
   #serve(socket: Socket): void {
     this.#sockets.add(socket);
     socket.on("close", () => this.#sockets.delete(socket)).on("error", () => {});
+    // Small pieces would wait for the acknowledgement of the one before, which takes its time.
+    socket.setNoDelay(true);
     let buffer = Buffer.alloc(0);
     const length = this.#mbap ? 12 : 8;
     socket.on("data", (chunk: Buffer) => {
@@ -100,7 +102,8 @@ export class ModbusSlave {
     const pdu = this.#mbap ? frame.subarray(6) : frame;
     if (!this.#mbap && frame.readUInt16LE(6) !== slaveCrc(frame.subarray(0, 6))) return;
     const [unit, fc] = [pdu[0]!, pdu[1]!];
-    const request = { unit, fc, at: pdu.readUInt16BE(2), words: pdu.readUInt16BE(4), atMs: performance.now() };
+    const [at, words] = [pdu.readUInt16BE(2), pdu.readUInt16BE(4)];
+    const request = { unit, fc, at, words, atMs: performance.now() };
     this.requests.push(request);
     const fault = this.fault(request);
     if (!this.units.has(unit) || fault?.kind === "silent") return;

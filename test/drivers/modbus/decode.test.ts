@@ -88,3 +88,23 @@ suite("register bytes become values", () => {
     }
   });
 });
+
+test("every register value is the number that its decimal text is", () => {
+  for (const [scale, digits] of [
+    [0.1, 1],
+    [0.01, 2],
+    [0.001, 3],
+    [0.001, 1],
+    [1, 0],
+  ] as const) {
+    const signal: RegisterSignal = { ...base, type: "i16", scale, resolution: 10 ** -digits };
+    const bytes = Buffer.alloc(2);
+    for (let raw = -32_768; raw < 32_768; raw++) {
+      bytes.writeInt16BE(raw);
+      const steps = Math.abs(raw) * scale * 10 ** digits;
+      const text = `${raw < 0 ? "-" : ""}${Math.round(Number(steps.toPrecision(12)))}e-${digits}`;
+      const value = decodeSignal(signal, bytes, 0);
+      if (value !== Number(text) + 0) assert.equal(value, Number(text) + 0, `${raw} times ${scale}`);
+    }
+  }
+});
