@@ -24,46 +24,55 @@ export interface LossFilter {
   readonly mask: number;
 }
 
+/** How many frames a socket was given; undefined while that cannot be told. */
+type Matched = (entries: readonly Entry[]) => number | undefined;
+
 /** One open socket's loss. Never more than there was: what is under way is not counted, in doubt too little is. */
 export class ReceiveLoss {
   /** Frames lost since the socket was opened, as far as two looks have confirmed. */
   lost = 0;
   readonly #files: string;
   readonly #name: string;
-  readonly #owner: string;
+  readonly #matched: Matched;
+  /** Its error frames are in `#matched`, too. */
+  readonly #withErrors: boolean;
   #received = 0;
   #pending: { readonly matched: number; readonly untilUs: number } | undefined;
   #lastDeficit = 0;
   #looking = false;
 
-  private constructor(files: string, name: string, owner: string) {
+  private constructor(files: string, name: string, matched: { of: Matched; withErrors: boolean }) {
     this.#files = files;
     this.#name = name;
-    this.#owner = owner;
+    this.#matched = matched.of;
+    this.#withErrors = matched.withErrors;
   }
 
   /**
    * To be called right after the socket's filters were set: of equal entries the kernel lists the newest first.
-   * undefined where the counters cannot be told apart (kernel.kptr_restrict hides the owners) or read.
+   * undefined where the counters cannot be read, or not be told apart: where kernel.kptr_restrict hides the owners, a
+   * filter that somebody else on the interface has, too, is nobody's.
    */
-  static adopt(files: string, name: string, filter: LossFilter): ReceiveLoss | undefined {
-    let entry: Entry | undefined;
+  static adopt(files: string, name: string, filters: readonly LossFilter[]): ReceiveLoss | undefined {
+    let entries: Entry[];
     try {
-      entry = LISTS.flatMap((list) => entriesOf(readFileSync(join(files, list), "utf8"), name)).find(
-        ({ id, mask }) => id === filter.id && mask === filter.mask,
-      );
+      entries = LISTS.flatMap((list) => entriesOf(readFileSync(join(files, list), "utf8"), name));
     } catch {
       return undefined;
     }
-    if (entry === undefined || /^0*$/.test(entry.owner)) return undefined;
-    return new ReceiveLoss(files, name, entry.owner);
+    const owner = entries.find((entry) => filters.some((filter) => isOf(entry, filter)))?.owner;
+    if (owner === undefined) return undefined;
+    if (/[^0]/.test(owner)) return new ReceiveLoss(files, name, { of: ofOwner(owner), withErrors: true });
+    const sole = ofSoleFilters(filters);
+    if (sole(entries) === undefined) return undefined;
+    return new ReceiveLoss(files, name, { of: sole, withErrors: false });
   }
 
   /** Hot: called for every frame with the kernel's stamp. */
-  saw(stampUs: number): void {
+  saw(stampUs: number, isError: boolean): void {
     const pending = this.#pending;
     if (pending !== undefined && stampUs > pending.untilUs) this.#settle(pending.matched);
-    this.#received++;
+    if (!isError || this.#withErrors) this.#received++;
   }
 
   /** One look at the counters; `systemUs` is the system's clock. To be called again and again. */
@@ -79,10 +88,8 @@ export class ReceiveLoss {
 
   #count(texts: readonly string[], systemUs: () => number): void {
     if (this.#pending !== undefined) this.#settle(this.#pending.matched);
-    let matched = 0;
-    for (const text of texts) {
-      for (const { owner, matches } of entriesOf(text, this.#name)) if (owner === this.#owner) matched += matches;
-    }
+    const matched = this.#matched(texts.flatMap((text) => entriesOf(text, this.#name)));
+    if (matched === undefined) return;
     // Every frame that is in the counters bears an earlier stamp than this.
     this.#pending = { matched, untilUs: systemUs() };
   }
@@ -94,6 +101,21 @@ export class ReceiveLoss {
     this.#lastDeficit = deficit;
     this.#pending = undefined;
   }
+}
+
+function ofOwner(owner: string): Matched {
+  return (entries) => entries.reduce((sum, entry) => (entry.owner === owner ? sum + entry.matches : sum), 0);
+}
+
+function ofSoleFilters(filters: readonly LossFilter[]): Matched {
+  return (entries) => {
+    const ours = entries.filter((entry) => filters.some((filter) => isOf(entry, filter)));
+    return ours.length === filters.length ? ours.reduce((sum, { matches }) => sum + matches, 0) : undefined;
+  };
+}
+
+function isOf({ id, mask }: Entry, filter: LossFilter): boolean {
+  return id === filter.id && mask === filter.mask;
 }
 
 function entriesOf(text: string, name: string): Entry[] {

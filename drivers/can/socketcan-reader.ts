@@ -72,7 +72,7 @@ export class FrameReader {
     // The addon does not tell; a longer frame can be nothing else.
     frame.fd = message.data.length > 8;
     frame.tUs = stampUs === undefined ? clock.wallUs() : clock.fromSystemUs(stampUs);
-    if (stampUs !== undefined) loss?.saw(stampUs);
+    if (stampUs !== undefined) loss?.saw(stampUs, frame.error);
     try {
       onFrame(frame);
     } catch (error) {

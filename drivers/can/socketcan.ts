@@ -26,7 +26,8 @@ export interface SocketCanSystem {
 }
 
 export const LINUX: SocketCanSystem = {
-  load: () => import("socketcan"),
+  // Its one export as CommonJS: the named ones are Node's guess, which a bundle does not repeat.
+  load: async () => (await import("socketcan")).default,
   interfaces: "/sys/class/net",
   counters: "/proc/net/can",
   // Half of what status promises: a lost interface is told within two seconds.
@@ -112,9 +113,15 @@ export class SocketCanBus implements CanBus {
   }
 
   #lossOf(): ReceiveLoss | undefined {
-    const [first] = this.#setup.wanted;
+    const { wanted, log, label } = this.#setup;
     this.#lossTold = 0;
-    return first === undefined ? undefined : ReceiveLoss.adopt(this.#system.counters, this.#name, filterOf(first));
+    if (wanted.length === 0) return undefined;
+    const loss = ReceiveLoss.adopt(this.#system.counters, this.#name, wanted.map(filterOf));
+    if (loss === undefined) {
+      const remedy = "sysctl kernel.kptr_restrict=0 shows whose the kernel's counters are";
+      log.warn("frames that the kernel drops cannot be counted", { bus: label, remedy });
+    }
+    return loss;
   }
 
   async #look(loss: ReceiveLoss | undefined): Promise<void> {

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, test } from "node:test";
 import { ReceiveLoss } from "../../../drivers/can/socketcan-loss.ts";
 
 const FILTER = { id: 0x123, mask: 0xc00007ff };
+const FILTERS = [FILTER, { id: 0x124, mask: 0xc00007ff }];
 const OWN = "0000000073ef144a";
 const OTHER = "000000005717d7b7";
 const HIDDEN = "0000000000000000";
@@ -29,14 +30,14 @@ describe("frames that the kernel matched and that never came", () => {
   }
   async function adopted(): Promise<ReceiveLoss> {
     await kernel(line("can0", "123", OWN, 0), line("can0", "123", OTHER, 50));
-    const loss = ReceiveLoss.adopt(dir, "can0", FILTER);
+    const loss = ReceiveLoss.adopt(dir, "can0", FILTERS);
     assert.ok(loss !== undefined);
     return loss;
   }
 
   test("the difference is the loss, once two looks agree", async () => {
     const loss = await adopted();
-    for (let us = 1; us <= 7; us++) loss.saw(us);
+    for (let us = 1; us <= 7; us++) loss.saw(us, false);
     await kernel(
       line("can0", "123", OWN, 9),
       line("can0", "124", OWN, 1),
@@ -54,7 +55,7 @@ describe("frames that the kernel matched and that never came", () => {
     await kernel(line("can0", "123", OWN, 5));
     await loss.look(() => 10);
     await loss.look(() => 20);
-    for (let us = 1; us <= 5; us++) loss.saw(us);
+    for (let us = 1; us <= 5; us++) loss.saw(us, false);
     await loss.look(() => 30);
     await loss.look(() => 40);
     assert.equal(loss.lost, 0);
@@ -65,7 +66,7 @@ describe("frames that the kernel matched and that never came", () => {
     for (const from of [0, 1000, 2000]) {
       await kernel(line("can0", "123", OWN, 4 + from / 1000));
       await loss.look(() => from + 10);
-      loss.saw(from + 500);
+      loss.saw(from + 500, false);
     }
     await loss.look(() => 3010);
     assert.equal(loss.lost, 4);
@@ -75,14 +76,45 @@ describe("frames that the kernel matched and that never came", () => {
     const loss = await adopted();
     await kernel(line("can0", "123", OWN, 2));
     for (const us of [10, 20, 30]) await loss.look(() => us);
-    for (let us = 40; us < 60; us++) loss.saw(us);
+    for (let us = 40; us < 60; us++) loss.saw(us, false);
     await loss.look(() => 60);
     assert.equal(loss.lost, 2);
   });
 
-  test("hidden owners, or no counters at all: it says nothing rather than something wrong", async () => {
-    await kernel(line("can0", "123", HIDDEN, 0));
-    assert.equal(ReceiveLoss.adopt(dir, "can0", FILTER), undefined);
-    assert.equal(ReceiveLoss.adopt(join(dir, "none"), "can0", FILTER), undefined);
+  test("with hidden owners, filters that nobody else has tell them apart", async () => {
+    const hidden = (first: number, second: number) => [
+      line("can0", "123", HIDDEN, first),
+      line("can0", "124", HIDDEN, second),
+      line("can0", "125", HIDDEN, 99),
+    ];
+    await kernel(...hidden(0, 0));
+    const loss = ReceiveLoss.adopt(dir, "can0", FILTERS);
+    assert.ok(loss !== undefined);
+    for (let us = 1; us <= 7; us++) loss.saw(us, false);
+    // Error frames come by a filter that everybody has.
+    loss.saw(8, true);
+    await kernel(...hidden(9, 1));
+    for (const us of [10, 20, 30]) await loss.look(() => us);
+    assert.equal(loss.lost, 3);
+  });
+
+  test("with hidden owners nothing is counted while somebody has the same filter", async () => {
+    const [one, two] = [line("can0", "123", HIDDEN, 5), line("can0", "124", HIDDEN, 0)];
+    await kernel(one, two);
+    const loss = ReceiveLoss.adopt(dir, "can0", FILTERS);
+    assert.ok(loss !== undefined);
+    await kernel(line("can0", "123", HIDDEN, 50), one, two);
+    for (const us of [10, 20, 30]) await loss.look(() => us);
+    assert.equal(loss.lost, 0);
+    await kernel(one, two);
+    for (const us of [40, 50, 60]) await loss.look(() => us);
+    assert.equal(loss.lost, 5);
+  });
+
+  test("counters that cannot be told apart, or none at all: it says nothing rather than something wrong", async () => {
+    const same = line("can0", "123", HIDDEN, 0);
+    await kernel(same, same, line("can0", "124", HIDDEN, 0));
+    assert.equal(ReceiveLoss.adopt(dir, "can0", FILTERS), undefined);
+    assert.equal(ReceiveLoss.adopt(join(dir, "none"), "can0", FILTERS), undefined);
   });
 });
