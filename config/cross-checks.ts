@@ -33,7 +33,7 @@ export function crossChecks(value: unknown, folder: string, lineOf: LineOf): Pro
       lineOf,
     ),
     ...sources.flatMap((source, i) => sourceProblems(source, ["sources", i], lineOf)),
-    ...uplinkProblems(childOf(value, "uplink")),
+    ...serverProblems(childOf(value, "uplink"), ["uplink"]),
     ...localProblems(childOf(value, "local")),
     ...targetProblems(childOf(value, "fast_path")),
   ];
@@ -152,22 +152,24 @@ function canDevice(device: unknown, path: Path): Problem[] {
   return problems;
 }
 
-function uplinkProblems(uplink: unknown): Problem[] {
-  const url = childOf(uplink, "url");
+/** Rules of a mapping with the address and the login of an MQTT server. */
+export function serverProblems(server: unknown, path: Path): Problem[] {
+  const url = childOf(server, "url");
   const plain = typeof url === "string" && /^(mqtt|ws):/.test(url);
-  const unused = ["ca_file", "cert_file", "key_file"].filter((key) => plain && childOf(uplink, key) !== undefined);
+  const unused = ["ca_file", "cert_file", "key_file"].filter((key) => plain && childOf(server, key) !== undefined);
   return [
-    ...needs(uplink, ["uplink"], "password_file", "username"),
-    ...needs(uplink, ["uplink"], "cert_file", "key_file"),
-    ...needs(uplink, ["uplink"], "key_file", "cert_file"),
+    ...needs(server, path, "password_file", "username"),
+    ...needs(server, path, "cert_file", "key_file"),
+    ...needs(server, path, "key_file", "cert_file"),
     ...unused.map((key) => ({
-      path: ["uplink", key],
+      path: [...path, key],
       message: "is of no use without TLS; allowed: with a url of mqtts:// or wss://",
     })),
   ];
 }
 
-function needs(holder: unknown, path: Path, key: string, other: string): Problem[] {
+/** One key goes with another. */
+export function needs(holder: unknown, path: Path, key: string, other: string): Problem[] {
   if (childOf(holder, key) === undefined || childOf(holder, other) !== undefined) return [];
   return [{ path: [...path, key], message: `stands without ${other}; allowed: both or none` }];
 }

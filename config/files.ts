@@ -2,16 +2,18 @@
 import { accessSync, constants, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { systemCode } from "../core/errors.ts";
+import { credentialMissing, credentialName, credentialPath } from "./credential.ts";
 import type { Path, Problem } from "./problem.ts";
 import { childOf } from "./schema-tree.ts";
 import type { Site, SourceConfig } from "./site.ts";
 
-const UPLINK_FILES = ["password_file", "ca_file", "cert_file", "key_file"] as const;
+/** Keys of files in a login. */
+export const LOGIN_KEYS = ["password_file", "ca_file", "cert_file", "key_file"] as const;
 
 /** A copy of the site in which every path is absolute. */
 export function withAbsolutePaths(site: Site, folder: string): Site {
   const copy = structuredClone(site);
-  absolutise(copy.uplink, UPLINK_FILES, folder);
+  absolutise(copy.uplink, LOGIN_KEYS, folder);
   absolutise(copy.store, ["path"], folder);
   absolutise(copy.local.mqtt, ["password_file"], folder);
   absolutise(copy.local.http, ["password_file"], folder);
@@ -29,27 +31,43 @@ function absolutiseSource(source: SourceConfig, folder: string): void {
   }
 }
 
-function absolutise<K extends string>(holder: { [key in K]?: string | undefined }, keys: readonly K[], folder: string) {
+/** Makes the named paths start from `folder`. */
+export function absolutise<K extends string>(
+  holder: { [key in K]?: string | undefined },
+  keys: readonly K[],
+  folder: string,
+) {
   for (const key of keys) {
     const path = holder[key];
-    if (path !== undefined) holder[key] = resolve(folder, path);
+    if (path !== undefined) holder[key] = fileAt(folder, path);
   }
+}
+
+/** A credential that is not there to be looked up stays as it is named: `checkCredentials` tells it. */
+function fileAt(folder: string, named: string): string {
+  return credentialName(named) === undefined ? resolve(folder, named) : (credentialPath(named) ?? named);
 }
 
 /** Every named file that is not there or cannot be read. Looks at plain values, which the schema may have refused. */
 export function fileProblems(value: unknown, folder: string): Problem[] {
   const paths: Path[] = [
-    ...UPLINK_FILES.map((key) => ["uplink", key]),
+    ...LOGIN_KEYS.map((key) => ["uplink", key]),
     ["local", "mqtt", "password_file"],
     ["local", "http", "password_file"],
   ];
   const sources = childOf(value, "sources");
   if (Array.isArray(sources)) paths.push(...sources.flatMap((source, i) => sourceFiles(source, i)));
+  return missingFiles(value, folder, paths);
+}
+
+/** Those of the paths in `value` that name a file which is not there or cannot be read. */
+export function missingFiles(value: unknown, folder: string, paths: readonly Path[]): Problem[] {
   return paths.flatMap((path) => {
     const text = path.reduce<unknown>(childOf, value);
     if (typeof text !== "string" || text === "") return [];
     const named = path.at(-1) === "interface" ? text.slice("log:".length) : text;
-    const message = fileProblem(named, resolve(folder, named), path.at(-1) === "password_file");
+    if (credentialName(named) !== undefined && credentialPath(named) === undefined) return [];
+    const message = fileProblem(named, fileAt(folder, named), path.at(-1) === "password_file");
     return message === undefined ? [] : [{ path, message }];
   });
 }
@@ -75,6 +93,8 @@ function fileProblem(named: string, path: string, secret: boolean): string | und
     return undefined;
   } catch (error) {
     if (systemCode(error) === "EACCES") return `${shown} may not be read by this user; check its owner and mode`;
+    const credential = credentialName(named);
+    if (credential !== undefined) return credentialMissing(credential);
     return `${shown} is not there; allowed: a file, relative to the configuration's folder`;
   }
 }

@@ -28,13 +28,15 @@ export interface ClockKeeperOptions {
   readonly handOff: { flush(watermarkMs: number): void; newEra(watermarkMs: number): void };
   readonly tellTime: (record: { readonly t0: number; readonly body: string }) => void;
   readonly tellStep: (event: ClockStepEvent) => void;
+  /** Boots of this process, with the same clock, that still wait for the `time` record. */
+  readonly untold?: readonly number[];
 }
 
 export class ClockKeeper {
   readonly #o: ClockKeeperOptions;
   #trusted = false;
   /** Boots whose times the `time` record must correct and that storage may not have on disk yet. */
-  readonly #untold = new Set<number>();
+  readonly #untold: Set<number>;
   /** True minus ours, milliseconds; undefined: the clock was true from the start, or is not yet. */
   #offsetMs: number | undefined;
   readonly #syncedAtStart: boolean;
@@ -42,6 +44,12 @@ export class ClockKeeper {
   constructor(options: ClockKeeperOptions) {
     this.#o = options;
     this.#syncedAtStart = options.clock.synced;
+    this.#untold = new Set(options.untold);
+  }
+
+  /** For the keeper that goes on with this clock. What is told already is committed by then. */
+  get untold(): readonly number[] {
+    return this.#o.clock.synced ? [] : [...this.#untold];
   }
 
   /** The system clock is true from now on. */

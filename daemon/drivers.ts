@@ -1,12 +1,12 @@
 import type { SiteCheck } from "../config/load.ts";
-import type { Site, SourceConfig } from "../config/site.ts";
+import type { SourceConfig } from "../config/site.ts";
 import { checkCanSource, createCanDriver } from "../drivers/can/driver.ts";
 import type { Driver } from "../drivers/driver.ts";
 import { checkModbusSource, createModbusDriver } from "../drivers/modbus/driver.ts";
 
-/** One driver per source, in the order of the file. */
-export function createDrivers(site: Site): Driver[] {
-  return site.sources.map(createDriver);
+/** Throws BusbarError PROFILE_INVALID for what `checkDrivers` would have told. */
+export function createDriver(source: SourceConfig): Driver {
+  return source.driver === "modbus" ? createModbusDriver(source) : createCanDriver(source);
 }
 
 /** What only a driver can say of its part of the file: profiles that do not exist or do not load. */
@@ -16,7 +16,3 @@ export const checkDrivers: SiteCheck = (site) => {
     return problems.map(({ path, message }) => ({ path: ["sources", i, ...path], message }));
   });
 };
-
-function createDriver(source: SourceConfig): Driver {
-  return source.driver === "modbus" ? createModbusDriver(source) : createCanDriver(source);
-}

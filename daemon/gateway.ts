@@ -1,37 +1,37 @@
 /**
  * The gateway, as docs/ARCHITECTURE.md draws it: sources → pipeline → (fast path, latest values, hand-off) on this
- * thread, storage and uplink on a second, status on a third.
+ * thread, storage and uplink on a second, status on a third. A changed configuration makes a new gateway, to which this
+ * one gives what goes on unchanged.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Site } from "../config/site.ts";
-import { BusbarError } from "../core/errors.ts";
 import type { GatewayClock } from "../core/gateway-clock.ts";
 import { Logger } from "../core/log.ts";
-import type { Batch } from "../core/sample.ts";
+import { type Batch, GOOD } from "../core/sample.ts";
 import { buildSignalTable, type SignalTable } from "../core/signals.ts";
 import { SOFTWARE } from "../core/version.ts";
+import type { Driver } from "../drivers/driver.ts";
 import { HandOff } from "../store-forward/hand-off.ts";
-import type { StorageReport } from "../store-forward/protocol.ts";
 import { ClockKeeper, type ClockStepEvent } from "./clock-keeper.ts";
 import { watchClock } from "./clock-watch.ts";
-import { createDrivers } from "./drivers.ts";
 import { FastPathSender } from "./fast-path/sender.ts";
+import { tableJson } from "./fast-path/table.ts";
+import { handLatest, type LatestEnd } from "./hand-latest.ts";
+import type { LogRoute } from "./log-route.ts";
 import { Pipeline } from "./pipeline/pipeline.ts";
-import { type SourceEvent, SupervisedSource } from "./source.ts";
+import type { StatusParts } from "./service/status-line.ts";
+import type { Vitals } from "./service/vitals.ts";
+import { signalNumbers } from "./signal-numbers.ts";
+import { type SourceEvent, type SourceOwner, SupervisedSource } from "./source.ts";
+import { findSource, Sources } from "./sources.ts";
 import { GATEWAY_ASSET, gatewayAsset } from "./status/host-signals.ts";
-import type { FromStatus, SourceStatus } from "./status/protocol.ts";
-import { type LogFormat, startStatus, startStorage } from "./threads.ts";
+import { type LogFormat, Threads } from "./threads.ts";
 
 /** Hand-off and watermark. */
 const TICK_MS = 100;
 /** Values to the status thread. */
 const VALUES_MS = 250;
 const SOURCES_MS = 1000;
-/** The storage thread answers when its outbox is open or known not to open; polling does not wait longer for it. */
-const READY_TIMEOUT_MS = 3000;
-/** What was served before the stop and is still on its way, in a socket or a USB adapter, is read first. */
-const LAST_REPLIES_MS = 150;
-const SOURCES_STOP_MS = 3000;
 const DRAIN_MS = 3000;
 const HAND_OFF = { maxPending: 64, bufferBytes: 64 * 1024 };
 
@@ -39,122 +39,199 @@ export interface GatewayOptions {
   readonly configFile: string;
   readonly logFormat: LogFormat;
   readonly clock: GatewayClock;
+  readonly logs: LogRoute;
+  /** By source of the site: equal keys, equal configuration (service/read-config.ts). */
+  readonly sourceKeys: readonly string[];
+  /** The number that this boot will most likely have, for datagrams while storage still opens. */
+  readonly likelyBoot: number;
+  /** The one that this one follows in the same process. */
+  readonly before?: Gateway;
 }
 
 export class Gateway {
+  readonly site: Site;
   readonly #clock: GatewayClock;
   readonly #clockKeeper: ClockKeeper;
   readonly #log: Logger;
   readonly #table: SignalTable;
-  readonly #numbers = new Map<string, number>();
-  readonly #status: ReturnType<typeof startStatus>;
-  readonly #storage: ReturnType<typeof startStorage>;
+  readonly #threads: Threads;
   readonly #handOff: HandOff;
   readonly #fastPath: FastPathSender;
   readonly #pipeline: Pipeline;
-  readonly #sources: readonly SupervisedSource[];
+  readonly #sources: Sources;
+  /** What its sources need to know of it. */
+  readonly #owner: SourceOwner;
+  readonly #ending = new AbortController();
+  #timers: NodeJS.Timeout[] = [];
+  #boot: number;
+  #isStarted = false;
   /** Samples dropped by the hand-off, at the last tick. */
   #droppedSeen = 0;
 
   /** Throws BusbarError PROFILE_INVALID for a profile that does not load (configuration checking finds it earlier). */
   constructor(site: Site, options: GatewayOptions) {
-    const drivers = createDrivers(site);
-    this.#clock = options.clock;
-    this.#log = new Logger("daemon", (entry) => this.#status.post({ type: "log", entry }));
-    this.#table = buildSignalTable(site.gateway.id, SOFTWARE, [
-      ...drivers.flatMap((driver) => driver.assets),
-      gatewayAsset(),
-    ]);
-    for (const { n, asset, name } of this.#table.signals) this.#numbers.set(`${asset}\n${name}`, n);
-    const threads = { site, table: this.#table, log: this.#log, ...options };
-    this.#status = startStatus({ ...threads, onMessage: (message) => this.#fromStatus(message) });
-    this.#storage = startStorage({
-      ...threads,
-      onReport: (report) => this.#fromStorage(report),
+    const { before, clock, logs, sourceKeys } = options;
+    const running = before === undefined ? undefined : before.#sources;
+    this.site = site;
+    this.#clock = clock;
+    this.#boot = options.likelyBoot;
+    this.#log = new Logger("daemon", (entry) => logs.take(entry));
+    const found = site.sources.map((config, i) => findSource(config, sourceKeys[i] as string, running));
+    const assets = [...found.flatMap(({ driver }) => driver.assets), gatewayAsset()];
+    this.#table = buildSignalTable(site.gateway.id, SOFTWARE, assets);
+    this.#owner = {
+      number: signalNumbers(this.#table),
+      emit: (batch) => this.#pipeline.take(batch),
+      onEvent: (event) => this.#event(event),
+    };
+    this.#threads = new Threads({
+      ...options,
+      site,
+      table: this.#table,
       onTaken: () => this.#handOff.taken(),
-      onLost: () => this.#storageDied(),
-      onReady: ({ boot }) => this.#storageReady(boot),
+      onStored: ({ outbox }) => this.#durable(outbox.durable_until, outbox.clock_jumps),
+      onStorageReady: (boot) => this.#storageReady(boot),
+      onStorageLost: () => this.#storageLost(),
+      onStatusReady: () => this.#statusReady(),
+      onHost: (samples) => this.#hostSamples(samples),
     });
     this.#handOff = new HandOff({
-      post: (message, transfer) => this.#storage.post(message, transfer),
-      clock: this.#clock,
+      post: (message, transfer) => this.#threads.toStorage(message, transfer),
+      clock,
       ...HAND_OFF,
     });
-    this.#fastPath = new FastPathSender({
-      gateway: site.gateway.id,
-      signals: this.#table.signals,
-      targets: site.fast_path.to,
-      clock: this.#clock,
-      log: this.#log.for("fast-path"),
-    });
+    this.#fastPath = before?.fastPathFor(site, this.#table) ?? this.#newFastPath();
     this.#pipeline = new Pipeline({
       table: this.#table,
-      clock: this.#clock,
+      clock,
       send: (batch) => this.#fastPath.send(batch),
       store: (batch) => this.#handOff.add(batch),
     });
     this.#clockKeeper = new ClockKeeper({
-      clock: this.#clock,
+      clock,
       log: this.#log.for("clock"),
       pipeline: this.#pipeline,
       handOff: this.#handOff,
-      tellTime: (record) => this.#storage.post({ type: "critical", kind: "time", synced: true, ...record }),
+      tellTime: (record) => this.#threads.toStorage({ type: "critical", kind: "time", synced: true, ...record }),
       tellStep: (event) => this.#event(event),
+      ...(before === undefined ? {} : { untold: before.#clockKeeper.untold }),
     });
-    this.#sources = drivers.map((driver) => {
-      return new SupervisedSource({
-        driver,
-        clock: this.#clock,
-        log: this.#log,
-        number: (asset, signal) => this.#number(asset, signal),
-        emit: (batch) => this.#pipeline.take(batch),
-        onEvent: (event) => this.#event(event),
-        wait: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => undefined),
-      });
-    });
+    this.#sources = new Sources(
+      found.map(({ key, driver, source }) => ({ key, source: source ?? this.#supervise(driver) })),
+      running,
+    );
   }
 
-  /** Runs until `signal` aborts, then stops in order: sources, hand-off, storage with its uplink, status. */
-  async run(signal: AbortSignal): Promise<void> {
-    this.#status.start();
-    const statusReady = this.#status.next("ready", READY_TIMEOUT_MS);
-    this.#storage.start();
-    if ((await this.#storage.next("ready", READY_TIMEOUT_MS)) === undefined) {
+  /** Status and storage, then the sources; resolves when all of them were told to start. */
+  async start(): Promise<void> {
+    if (!(await this.#threads.start())) {
       this.#log.warn("storage is slow to open; polling starts without it");
-      this.#fastPath.start(Math.floor(this.#clock.wallUs() / 1e6), this.#clock.synced);
+      this.#fastPath.start(this.#boot, this.#clock.synced);
     }
-    await statusReady;
-    this.#log.info("running", { sources: this.#sources.length, signals: this.#table.signals.length });
-    const timers = this.#startTimers();
-    if (!this.#clock.synced) watchClock(() => this.#clockKeeper.trust(), this.#log, signal);
-    const stopSources = new AbortController();
-    const stopped = Promise.all(this.#sources.map((source) => source.run(stopSources.signal)));
-    await new Promise<void>((resolve) => {
-      if (signal.aborted) resolve();
-      signal.addEventListener("abort", () => resolve(), { once: true });
-    });
+    this.#log.info("running", { sources: this.#sources.count, signals: this.#table.signals.length });
+    this.#beginField();
+    if (!this.#clock.synced) watchClock(() => this.#clockKeeper.trust(), this.#log, this.#ending.signal);
+    this.#sources.start();
+    this.#isStarted = true;
+  }
+
+  /** In order: sources, hand-off, storage with its uplink, status. */
+  async stop(): Promise<void> {
     this.#log.info("stopping");
-    await sleep(LAST_REPLIES_MS);
-    stopSources.abort();
-    await Promise.race([stopped, sleep(SOURCES_STOP_MS, undefined, { ref: false })]);
-    for (const timer of timers) clearInterval(timer);
-    await this.#stop();
-  }
-
-  async #stop(): Promise<void> {
-    this.#handOff.finish(this.#pipeline.finish());
+    await this.#sources.stop();
+    this.#endField();
     this.#fastPath.close();
-    const clean = await this.#storage.stop({ type: "stop", drainMs: DRAIN_MS }, DRAIN_MS + 5000);
-    if (!clean) this.#log.error("storage did not stop in time; what was not committed is lost");
-    await this.#status.stop({ type: "stop" }, 2000);
+    await this.#threads.stop(DRAIN_MS);
   }
 
-  #startTimers(): NodeJS.Timeout[] {
-    return [
+  /**
+   * Stops what `next` does not have and gives it the rest, which runs on meanwhile: what it reads waits in the hand-off of
+   * `next` until that one's `start`. Nothing is drained: it stays in the outbox.
+   */
+  async handOver(next: Gateway): Promise<void> {
+    await this.#sources.stop(next.#sources);
+    // In one turn of the loop: what is handed over until now belongs to this boot, what follows to the next.
+    this.#endField();
+    next.#takeOver(this);
+    if (next.#fastPath !== this.#fastPath) this.#fastPath.close();
+    await this.#threads.stop(0);
+  }
+
+  /** Local status is up, and every source is opened or known to be bad. */
+  get isUp(): boolean {
+    return this.#isStarted && this.#sources.status().every(({ state }) => state !== "starting");
+  }
+
+  /** What it counts as now; until storage has told, what it most likely will. */
+  get boot(): number {
+    return this.#boot;
+  }
+
+  get vitals(): Vitals {
+    return this.#threads.vitals;
+  }
+
+  statusParts(): StatusParts {
+    const { uplink, outbox } = this.#threads.stored ?? {};
+    return { sources: this.#sources.status(), uplink, outbox };
+  }
+
+  /** What the sources show of themselves, for `vitals`. */
+  takePulses(): void {
+    this.vitals.sources(this.#sources.pulses(), this.#clock.monoMs());
+  }
+
+  /** This one's, if it sends to the targets of `site` and by the same table: receivers then notice nothing. */
+  fastPathFor(site: Site, table: SignalTable): FastPathSender | undefined {
+    const isSame = JSON.stringify(site.fast_path) === JSON.stringify(this.site.fast_path);
+    return isSame && tableJson(table.signals) === this.#fastPath.tableJson ? this.#fastPath : undefined;
+  }
+
+  get #latest(): LatestEnd {
+    return { latest: this.#pipeline.latest, signals: this.#table.signals };
+  }
+
+  #newFastPath(): FastPathSender {
+    return new FastPathSender({
+      gateway: this.site.gateway.id,
+      signals: this.#table.signals,
+      targets: this.site.fast_path.to,
+      clock: this.#clock,
+      log: this.#log.for("fast-path"),
+    });
+  }
+
+  #supervise(driver: Driver): SupervisedSource {
+    return new SupervisedSource({
+      ...this.#owner,
+      driver,
+      clock: this.#clock,
+      log: this.#log,
+      wait: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => undefined),
+    });
+  }
+
+  #takeOver(before: Gateway): void {
+    const given = before.#sources.giveTo(this.#sources, this.#owner);
+    const assets = new Set([GATEWAY_ASSET, ...given.flatMap(({ driver }) => driver.assets.map(({ id }) => id))]);
+    const now = { wallMs: this.#clock.wallUs() / 1000, monoMs: this.#clock.monoMs() };
+    handLatest(before.#latest, this.#latest, { assets, now });
+    this.#beginField();
+  }
+
+  #beginField(): void {
+    if (this.#timers.length > 0) return;
+    this.#timers = [
       setInterval(() => this.#tick(), TICK_MS),
-      setInterval(() => this.#status.post({ type: "values", ...this.#pipeline.latest.takeChanged() }), VALUES_MS),
+      setInterval(() => this.#tellValues(), VALUES_MS),
       setInterval(() => this.#tellSources(), SOURCES_MS),
     ];
+  }
+
+  #endField(): void {
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#ending.abort();
+    this.#handOff.finish(this.#pipeline.finish());
   }
 
   #tick(): void {
@@ -165,61 +242,52 @@ export class Gateway {
     this.#handOff.flush(this.#pipeline.tick());
   }
 
-  #tellSources(): void {
-    const sources: SourceStatus[] = this.#sources.map((source) => source.status());
-    this.#status.post({ type: "sources", sources, fastPath: this.#fastPath.status() });
+  #tellValues(): void {
+    this.#threads.toStatus({ type: "values", ...this.#pipeline.latest.takeChanged() });
   }
 
-  #number(asset: string, signal: string): number {
-    const n = this.#numbers.get(`${asset}\n${signal}`);
-    if (n === undefined) throw new BusbarError("INTERNAL", `signal ${signal} of ${asset} was never declared`);
-    return n;
+  #tellSources(): void {
+    const sources = this.#sources.status();
+    this.#threads.toStatus({ type: "sources", sources, fastPath: this.#fastPath.status() });
   }
 
   #event(event: SourceEvent | ClockStepEvent): void {
     const { asset = GATEWAY_ASSET, ...rest } = { asset: undefined, ...event };
     const t0 = Math.floor(this.#clock.wallUs() / 1000);
     const body = `"event":${JSON.stringify(rest)}`;
-    this.#storage.post({ type: "critical", kind: "event", asset, t0, body, synced: this.#clock.synced });
-    this.#status.post({ type: "event", event: { ts: t0, ...event } });
+    this.#threads.toStorage({ type: "critical", kind: "event", asset, t0, body, synced: this.#clock.synced });
+    this.#threads.toStatus({ type: "event", event: { ts: t0, ...event } });
     this.#tellSources();
   }
 
-  #fromStorage(report: StorageReport): void {
-    if (report.type === "store") {
-      const { durable_until: untilMs, clock_jumps: era } = report.outbox;
-      this.#handOff.durable(untilMs, era);
-      this.#clockKeeper.durable(era ?? 0);
-    }
-    this.#status.post(report);
+  #durable(untilMs: number, era: number | undefined): void {
+    this.#handOff.durable(untilMs, era);
+    this.#clockKeeper.durable(era ?? 0);
   }
 
   #storageReady(boot: number): void {
+    this.#boot = boot;
     this.#fastPath.start(boot, this.#clock.synced);
     this.#clockKeeper.storageReady(boot);
   }
 
-  #storageDied(): void {
+  #storageLost(): void {
     const samples = this.#handOff.lost();
     this.#log.error("what the storage thread had not committed is lost; a gap tells it", { samples });
   }
 
-  /** It starts with nothing: after its death, too. */
-  #statusReady(problems: readonly string[]): void {
-    for (const problem of problems) this.#log.warn(problem);
-    this.#status.post({ type: "signals", json: this.#fastPath.tableJson });
+  #statusReady(): void {
+    this.#threads.toStatus({ type: "signals", json: this.#fastPath.tableJson });
     this.#pipeline.latest.tellAll();
     this.#tellSources();
   }
 
-  #fromStatus(message: FromStatus): void {
-    if (message.type === "ready") this.#statusReady(message.problems);
-    if (message.type !== "host" || message.samples.length === 0) return;
+  #hostSamples(samples: readonly { readonly signal: string; readonly value: number }[]): void {
     const batch: Batch = {
       tUs: this.#clock.wallUs(),
-      numbers: message.samples.map(({ signal }) => this.#number(GATEWAY_ASSET, signal)),
-      values: message.samples.map(({ value }) => value),
-      quality: message.samples.map(() => 0 as const),
+      numbers: samples.map(({ signal }) => this.#owner.number(GATEWAY_ASSET, signal)),
+      values: samples.map(({ value }) => value),
+      quality: samples.map(() => GOOD),
     };
     this.#pipeline.take(batch);
   }

@@ -3,7 +3,9 @@ import type { Clock } from "../core/clock.ts";
 import { BusbarError, isAbort, isRetryable, messageOf } from "../core/errors.ts";
 import type { Logger } from "../core/log.ts";
 import type { Batch } from "../core/sample.ts";
+import { Since } from "../core/since.ts";
 import type { Driver, DriverContext } from "../drivers/driver.ts";
+import type { Pulse } from "./service/vitals.ts";
 import type { SourceStatus } from "./status/protocol.ts";
 
 /** A source that ran this long starts its backoff anew. */
@@ -20,13 +22,17 @@ export interface SourceEvent {
   readonly text: string;
 }
 
-export interface SupervisedSourceOptions {
-  readonly driver: Driver;
-  readonly clock: Clock;
-  readonly log: Logger;
+/** Where a source's batches and events go, and how its signals are numbered there. */
+export interface SourceOwner {
   readonly number: DriverContext["number"];
   readonly emit: (batch: Batch) => void;
   readonly onEvent: (event: SourceEvent) => void;
+}
+
+export interface SupervisedSourceOptions extends SourceOwner {
+  readonly driver: Driver;
+  readonly clock: Clock;
+  readonly log: Logger;
   /** Waits, or ends early when the signal aborts. */
   readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
 }
@@ -38,8 +44,14 @@ export class SupervisedSource {
   readonly #log: Logger;
   /** undefined: no attempt yet. */
   readonly #devices = new Map<string, { ok: boolean | undefined; error?: string }>();
+  /** How long it may have nothing to do: the shortest time after which one of its values would be stale. */
+  readonly #restMs: number;
+  #owner: SourceOwner;
+  /** From the numbers that the driver was given to the present owner's; undefined: they are the same. */
+  #renumber: ReadonlyMap<number, number> | undefined;
+  #reports = 0;
   #state: SourceStatus["state"] = "starting";
-  #sinceMs: number;
+  readonly #since: Since;
   #error: string | undefined;
   #restarts = 0;
   #batches = 0;
@@ -48,8 +60,36 @@ export class SupervisedSource {
     this.#options = options;
     this.#driver = options.driver;
     this.#log = options.log.for(options.driver.id);
-    this.#sinceMs = options.clock.wallUs() / 1000;
+    this.#since = new Since(options.clock);
     for (const asset of options.driver.assets) this.#devices.set(asset.id, { ok: undefined });
+    const maxAges = options.driver.assets.flatMap(({ signals }) => signals.map(({ maxAgeMs }) => maxAgeMs));
+    this.#restMs = maxAges.length === 0 ? 0 : Math.min(...maxAges);
+    this.#owner = options;
+  }
+
+  get driver(): Driver {
+    return this.#driver;
+  }
+
+  /** From now on it belongs to another gateway, whose signal table has all of its signals; it runs on meanwhile. */
+  giveTo(owner: SourceOwner): void {
+    const renumber = new Map<number, number>();
+    for (const { id, signals } of this.#driver.assets) {
+      for (const { name } of signals) renumber.set(this.#options.number(id, name), owner.number(id, name));
+    }
+    this.#renumber = [...renumber].every(([from, to]) => from === to) ? undefined : renumber;
+    this.#owner = owner;
+  }
+
+  /** What the watchdog wants to know. */
+  pulse(): Pulse {
+    const devices = [...this.#devices.values()];
+    return {
+      id: this.#driver.id,
+      moves: this.#batches + this.#reports + this.#restarts,
+      knownBad: this.#state === "down" || devices.every(({ ok }) => ok === false),
+      restMs: this.#restMs,
+    };
   }
 
   /** Resolves when `signal` aborts and the driver has let go of its bus. */
@@ -78,7 +118,7 @@ export class SupervisedSource {
       id: this.#driver.id,
       label: this.#driver.label,
       state: this.#state,
-      since: Math.floor(this.#sinceMs),
+      since: this.#since.ms,
       restarts: this.#restarts,
       batches: this.#batches,
       ...(this.#error === undefined ? {} : { error: this.#error }),
@@ -96,16 +136,19 @@ export class SupervisedSource {
   }
 
   #context(): DriverContext {
-    const { clock, number, emit } = this.#options;
+    const { clock, number } = this.#options;
     return {
       clock,
       log: this.#log,
       number,
       emit: (batch) => {
         this.#batches++;
-        emit(batch);
+        this.#owner.emit(this.#renumber === undefined ? batch : renumbered(batch, this.#renumber));
       },
-      report: (asset, error) => this.#report(asset, error),
+      report: (asset, error) => {
+        this.#reports++;
+        this.#report(asset, error);
+      },
     };
   }
 
@@ -149,7 +192,7 @@ export class SupervisedSource {
   #become(state: SourceStatus["state"]): void {
     if (state === this.#state) return;
     this.#state = state;
-    this.#sinceMs = this.#options.clock.wallUs() / 1000;
+    this.#since.restart();
   }
 
   #tell(type: SourceEvent["type"], asset: string | undefined, text: string): void {
@@ -158,6 +201,10 @@ export class SupervisedSource {
     else this.#log.info(text);
     const severity = down ? "warning" : "info";
     const source = this.#driver.id;
-    this.#options.onEvent({ type, severity, source, ...(asset === undefined ? {} : { asset }), text });
+    this.#owner.onEvent({ type, severity, source, ...(asset === undefined ? {} : { asset }), text });
   }
+}
+
+function renumbered({ tUs, numbers, values, quality }: Batch, to: ReadonlyMap<number, number>): Batch {
+  return { tUs, numbers: numbers.map((n) => to.get(n) ?? n), values, quality };
 }

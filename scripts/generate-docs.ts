@@ -1,11 +1,13 @@
-/** Writes docs/CONFIGURATION.md and docs/busbar.schema.json; with --check only tells whether they are fresh (exit 1). */
+/** Writes the references of both configuration files and their JSON Schemas; with --check only tells whether they are fresh (exit 1). */
 import { readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { configurationPage, jsonSchema } from "./reference.ts";
+import { bridgeJsonSchema, bridgePage, configurationPage, jsonSchema } from "./reference.ts";
 
 const PAGES = {
   "docs/CONFIGURATION.md": configurationPage,
   "docs/busbar.schema.json": jsonSchema,
+  "docs/BRIDGE-CONFIGURATION.md": bridgePage,
+  "docs/bridge.schema.json": bridgeJsonSchema,
 };
 
 const { values } = parseArgs({ options: { check: { type: "boolean" } } });

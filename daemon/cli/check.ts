@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
-import { type ConfigError, formatConfigError, loadSite } from "../../config/load.ts";
+import { type ConfigError, formatConfigError } from "../../config/checked-file.ts";
+import { loadSite } from "../../config/load.ts";
 import type { Site, SourceConfig } from "../../config/site.ts";
 import { checkDrivers } from "../drivers.ts";
 import { EXIT_CONFIG, EXIT_USAGE } from "./exit-codes.ts";

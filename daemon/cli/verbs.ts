@@ -17,5 +17,6 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
   check: { summary: "check a configuration file, report every error", load: () => import("./check.ts") },
   status: { summary: "show what a running gateway does", load: () => import("./status.ts") },
   fastpath: { summary: "listen to the datagrams of the fast path", load: () => import("./fastpath.ts") },
+  bridge: { summary: "cloud: from MQTT into Kafka, and the audit", load: () => import("./bridge.ts") },
   version: { summary: "print the version", load: () => import("./version.ts") },
 };

@@ -35,6 +35,7 @@ export class Collector {
   /** The part of the batch that is kept: the batch itself, a smaller one, or undefined for nothing. */
   take(batch: Batch): Batch | undefined {
     const { numbers, values, quality, tUs } = batch;
+    if (!this.#isRuled(numbers)) return batch;
     let kept = 0;
     const keep: boolean[] = [];
     for (let i = 0; i < numbers.length; i++) {
@@ -86,6 +87,11 @@ export class Collector {
     let oldest = Number.POSITIVE_INFINITY;
     for (const n of this.#pending) oldest = Math.min(oldest, (this.#rules[n] as Kept).pendingUs);
     return oldest;
+  }
+
+  #isRuled(numbers: readonly number[]): boolean {
+    for (let i = 0; i < numbers.length; i++) if (this.#rules[numbers[i] as number] !== undefined) return true;
+    return false;
   }
 
   #decide(n: number, value: Value, quality: Quality, tUs: number): boolean {

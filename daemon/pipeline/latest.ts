@@ -20,6 +20,8 @@ interface Last {
 export class LatestValues {
   readonly #last: Last[] = [];
   #changed: Last[] = [];
+  /** Monotonic milliseconds before which nothing can go stale: until then no signal is looked at. */
+  #nextStaleMs = Number.POSITIVE_INFINITY;
 
   constructor(signals: readonly SignalEntry[]) {
     for (const { n, asset, maxAgeMs } of signals) {
@@ -46,7 +48,10 @@ export class LatestValues {
       last.quality = quality[i] as Quality;
       last.tUs = tUs;
       last.fresh = last.quality === GOOD;
-      if (last.fresh) last.goodMs = monoMs;
+      if (last.fresh) {
+        last.goodMs = monoMs;
+        if (monoMs + last.maxAgeMs < this.#nextStaleMs) this.#nextStaleMs = monoMs + last.maxAgeMs;
+      }
       if (!last.changed) {
         last.changed = true;
         this.#changed.push(last);
@@ -60,8 +65,13 @@ export class LatestValues {
    */
   goneStale(monoMs: number): Batch[] {
     const batches: { tUs: number; asset: string; numbers: number[]; values: Value[]; quality: Quality[] }[] = [];
+    if (monoMs <= this.#nextStaleMs) return batches;
+    this.#nextStaleMs = Number.POSITIVE_INFINITY;
     for (const last of this.#last) {
-      if (!last.fresh || monoMs - last.goodMs <= last.maxAgeMs) continue;
+      if (!last.fresh) continue;
+      const staleMs = last.goodMs + last.maxAgeMs;
+      if (staleMs < this.#nextStaleMs) this.#nextStaleMs = staleMs;
+      if (monoMs <= staleMs) continue;
       let batch = batches.at(-1);
       if (batch?.tUs !== last.tUs || batch.asset !== last.asset) {
         batch = { tUs: last.tUs, asset: last.asset, numbers: [], values: [], quality: [] };

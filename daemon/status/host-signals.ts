@@ -28,5 +28,6 @@ export function gatewayAsset(): AssetSpec {
 }
 
 function hostSignal(name: string, unit: string, resolution: number): SignalSpec {
-  return { name, type: "number", unit, resolution, maxAgeMs: 60_000, collect: "every" };
+  // Sampled once a minute (local-status.ts).
+  return { name, type: "number", unit, resolution, maxAgeMs: 180_000, collect: "every" };
 }

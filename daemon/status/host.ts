@@ -1,14 +1,13 @@
 import { statfs } from "node:fs/promises";
-import { uptime } from "node:os";
+import { cpus, uptime } from "node:os";
 import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { cpuTemperature, currentLoad, mem } from "systeminformation";
 import { HOST_SIGNALS } from "./host-signals.ts";
 import type { FromStatus, HostStatus } from "./protocol.ts";
 
 const INTERVAL_MS = 10_000;
-/** The first load is an average since boot: it is thrown away, and the second one covers this long. */
-const PRIME_MS = 1000;
+/** Broker, page and the first records come first: loading and starting the library keeps a small machine busy. */
+const FIRST_MS = 2000;
 /** Looking for a sensor starts up to four processes: where there was none, look again only every so many rounds. */
 const SENSORLESS_ROUNDS = 60;
 const MIB = 1024 ** 2;
@@ -28,6 +27,7 @@ export interface HostReading {
 export class HostHealth {
   readonly #storePath: string | undefined;
   readonly #onReading: (reading: HostReading) => void;
+  readonly #load = new CpuLoad();
   #roundsToSensor = 0;
 
   constructor(storePath: string | undefined, onReading: (reading: HostReading) => void) {
@@ -37,10 +37,8 @@ export class HostHealth {
 
   /** Rejects with AbortError when `signal` aborts. */
   async run(signal: AbortSignal): Promise<never> {
-    // Broker and page come first: starting the library keeps a small machine busy for a while.
-    await delay(PRIME_MS, undefined, { signal });
-    await currentLoad();
-    await delay(PRIME_MS, undefined, { signal });
+    this.#load.ratio();
+    await delay(FIRST_MS, undefined, { signal });
     for (;;) {
       const reading = await this.#read();
       signal.throwIfAborted();
@@ -50,8 +48,8 @@ export class HostHealth {
   }
 
   async #read(): Promise<HostReading> {
-    const [cpu, memory, filesystem, temperature] = await Promise.all([
-      cpuRatio(),
+    const cpu = this.#load.ratio();
+    const [memory, filesystem, temperature] = await Promise.all([
       memoryRatio(),
       filesystemRatio(this.#storePath),
       this.#temperature(),
@@ -64,6 +62,7 @@ export class HostHealth {
       this.#roundsToSensor--;
       return undefined;
     }
+    const { cpuTemperature } = await import("systeminformation");
     const { main } = await cpuTemperature();
     const degrees = main === null || !Number.isFinite(main) ? undefined : round(main, 1);
     if (degrees === undefined) this.#roundsToSensor = SENSORLESS_ROUNDS;
@@ -94,13 +93,28 @@ export function hostStatus(reading: HostReading): HostStatus {
   };
 }
 
-async function cpuRatio(): Promise<number | undefined> {
-  const { rawCurrentLoad: busy, rawCurrentLoadIdle: idle } = await currentLoad();
-  // Where /proc/stat is hidden all ticks are 0, and the library's own percentage would read 0.
-  return busy + idle > 0 ? round(busy / (busy + idle), 3) : undefined;
+/** All processors' load between two looks. The library's own starts a shell and three processes for each. */
+class CpuLoad {
+  #busy = 0;
+  #all = 0;
+
+  /** Since the last call, at the first one since the machine's start; undefined where the system does not tell. */
+  ratio(): number | undefined {
+    let [busy, all] = [0, 0];
+    for (const { times } of cpus()) {
+      const working = times.user + times.nice + times.sys + times.irq;
+      busy += working;
+      all += working + times.idle;
+    }
+    const [busySince, since] = [busy - this.#busy, all - this.#all];
+    this.#busy = busy;
+    this.#all = all;
+    return since > 0 ? round(busySince / since, 3) : undefined;
+  }
 }
 
 async function memoryRatio(): Promise<number | undefined> {
+  const { mem } = await import("systeminformation");
   const { active, total } = await mem();
   return total > 0 && Number.isFinite(active) ? round(active / total, 3) : undefined;
 }

@@ -29,6 +29,8 @@ export interface LocalBrokerOptions {
   readonly log: Logger;
   /** A client's request: the operation's name and the payload as it came. */
   readonly onRequest: (op: string, payload: Buffer) => void;
+  /** A client is about to be let in: what is published now is retained before it can subscribe to anything. */
+  readonly onArrival: () => void;
   readonly retryMs?: number;
 }
 
@@ -89,6 +91,11 @@ export class LocalBroker {
     await this.listener.open();
   }
 
+  /** Somebody is there to read what is published. */
+  get watched(): boolean {
+    return (this.#aedes?.connectedClients ?? 0) > 0;
+  }
+
   /** QoS 0: a status message that a slow client misses is followed by the next one. */
   publish(topic: string, payload: string, retain: boolean): void {
     this.#aedes?.publish(packetOf(topic, payload, retain), ignore);
@@ -130,6 +137,7 @@ export class LocalBroker {
     done: (error: AuthenticateError | null, success: boolean | null) => void,
   ): void {
     if (this.#check === undefined || this.#check(username ?? "", password?.toString("utf8") ?? "")) {
+      this.#options.onArrival();
       done(null, true);
       return;
     }

@@ -16,6 +16,8 @@ import { LocalTopics, OFFLINE, STATE_TOPIC } from "./topics.ts";
 /** Values go out at most this often; everything else every fourth time. */
 const TICK_MS = 250;
 const SLOW_TICKS = 4;
+/** Status shows each reading of the host; a record of its own, six times a minute, is more than the cloud wants to know. */
+const HOST_SAMPLE_ROUNDS = 6;
 const LOGS_PER_SECOND = 20;
 const REQUESTS_PER_SECOND = 20;
 /** A part of this thread that failed by our own mistake starts again after this. */
@@ -40,6 +42,7 @@ export class LocalStatus {
   readonly #page: StatusPage;
   readonly #topics: LocalTopics;
   readonly #tickMs: number;
+  #fieldTold = false;
   readonly #logRate = new Rate(LOGS_PER_SECOND);
   readonly #requestRate = new Rate(REQUESTS_PER_SECOND);
 
@@ -55,6 +58,7 @@ export class LocalStatus {
       config: init.local.mqtt,
       log: this.#log,
       onRequest: (op, payload) => this.#request(op, payload),
+      onArrival: () => this.#tellAll(),
       ...retry,
     });
     this.#page = new StatusPage({ config: init.local.http, snapshot: () => this.snapshot(), ...retry });
@@ -81,6 +85,7 @@ export class LocalStatus {
         break;
       case "sources":
         this.#model.takeSources(message.sources, message.fastPath);
+        this.#model.fieldSpoke(performance.now());
         break;
       case "store":
         this.#model.takeStore(message, performance.now());
@@ -135,9 +140,11 @@ export class LocalStatus {
   }
 
   async #watchHost(signal: AbortSignal): Promise<void> {
+    let rounds = 0;
     const health = new HostHealth(this.#init.storePath, (reading) => {
       this.#model.takeHost(hostStatus(reading));
-      this.#post({ type: "host", samples: hostSamples(reading) });
+      if (rounds % HOST_SAMPLE_ROUNDS === 0) this.#post({ type: "host", samples: hostSamples(reading) });
+      rounds++;
     });
     await health.run(signal);
   }
@@ -147,10 +154,32 @@ export class LocalStatus {
     this.#topics.slow(this.snapshot());
     for await (const _ of ticks(this.#tickMs, undefined, { signal })) {
       count++;
-      this.#topics.fast(this.#model);
-      if (count % SLOW_TICKS === 0) this.#topics.slow(this.snapshot());
+      // Nobody reads it: what has changed since is told to whoever comes.
+      if (this.#broker.watched) this.#topics.fast(this.#model);
+      if (count % SLOW_TICKS === 0) this.#slow();
       if (count % DROP_NEWS_TICKS === 0) this.#tellDrops();
     }
+  }
+
+  #slow(): void {
+    this.#post({ type: "turned" });
+    this.#tellField();
+    if (this.#broker.watched) this.#topics.slow(this.snapshot());
+  }
+
+  #tellAll(): void {
+    this.#topics.fast(this.#model);
+    this.#topics.slow(this.snapshot());
+  }
+
+  /** Once each time: the thread that hangs cannot say it. */
+  #tellField(): void {
+    const silentMs = this.#model.fieldSilentMs(performance.now());
+    if (silentMs !== undefined && !this.#fieldTold)
+      this.#log.error(
+        `the field thread hangs: silent for ${Math.round(silentMs / 1000)} s; under systemd its watchdog acts`,
+      );
+    this.#fieldTold = silentMs !== undefined;
   }
 
   #tellDrops(): void {

@@ -57,6 +57,7 @@ function uplinkCard({ uplink, ts }) {
       ["Acknowledged", `${count(uplink.records_acked)} records`],
       ["On the way", `${uplink.inflight} of ${uplink.window}`],
       ["Sent", bytes(uplink.bytes_sent)],
+      ...(uplink.traffic === undefined ? [] : [[`Sent in ${uplink.traffic.month}`, bytes(uplink.traffic.bytes)]]),
     ]),
     el("p", "note", `${uplink.url}${version}`),
   ]);
@@ -76,14 +77,32 @@ function outboxCard({ outbox, ts }) {
   return card("Outbox", broken ? "Cannot be written" : title, broken ? "bad" : "", [
     bar(outbox.bytes / outbox.max_bytes),
     broken ? el("p", "error bad", outbox.error ?? "check the disk") : undefined,
+    !broken && outbox.error !== undefined ? el("p", "error warn", outbox.error) : undefined,
+    outbox.renewing ? el("p", "note", "What waits gets new numbers: the cloud knows the old ones.") : undefined,
     drops.length > 0 ? el("p", "error bad", `Samples dropped: ${told}`) : undefined,
     facts([
       ["On disk", `${bytes(outbox.bytes)} of ${bytes(outbox.max_bytes)}`],
       ["Oldest waiting", waits ? age(outbox.oldest_age_s * 1000) : "–"],
       ["Durable until", outbox.durable_until > 0 ? durable(outbox.durable_until, ts) : "–"],
       ["Epoch", `${outbox.epoch}, boot ${outbox.boot}`],
+      ...writes(outbox),
+      ...(outbox.clock_jumps === undefined ? [] : [["Clock jumps", `${outbox.clock_jumps} since the start`]]),
+      ...(outbox.salvage === undefined
+        ? []
+        : [["Taken over", `${count(outbox.salvage.records)} records of ${outbox.salvage.file}`]]),
     ]),
   ]);
+}
+
+function writes({
+  written_today_bytes: written,
+  daily_writes_bytes: allowed,
+  stretched_commit_interval_ms: stretched,
+}) {
+  if (written === undefined) return [];
+  const today = allowed === undefined ? bytes(written) : `${bytes(written)} of ${bytes(allowed)}`;
+  const facts = [["Written today (UTC)", today]];
+  return stretched === undefined ? facts : [...facts, ["Committed every", `${age(stretched)}, to keep to it`]];
 }
 
 function durable(until, now) {

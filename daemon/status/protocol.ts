@@ -63,6 +63,8 @@ export type FromStatus =
       readonly mqttPort?: number;
       readonly httpPort?: number;
     }
+  /** Its loop turns: once a second. */
+  | { readonly type: "turned" }
   /** Samples of the gateway asset itself (host health), on the gateway's clock. */
   | { readonly type: "host"; readonly samples: readonly { readonly signal: string; readonly value: number }[] }
   | { readonly type: "stopped" };

@@ -21,8 +21,10 @@ export type ModelInit = Pick<
 type Values = Extract<ToStatus, { type: "values" }>;
 type StoreReport = Extract<StorageReport, { type: "store" }>;
 
-/** Storage reports at least once a second; silence for this long is worth telling. */
-const STORAGE_SILENT_MS = 10_000;
+/** Storage and the field thread report at least once a second; silence for this long is worth telling. */
+const SILENT_MS = 10_000;
+/** A report is a little old when it comes; only more than that is another time base. */
+const OTHER_BASE_MS = 2000;
 
 interface Latest {
   readonly v: Value;
@@ -47,6 +49,9 @@ export class StatusModel {
   #outbox: OutboxStatus | undefined;
   #uplink: UplinkStatus | undefined;
   #storageSeenMono = 0;
+  /** The gateway's wall time minus monotonic time, as storage told last. */
+  #gatewayMs: number | undefined;
+  #fieldSeenMono: number | undefined;
   #host: HostStatus | undefined;
   #unknownValues = 0;
 
@@ -105,6 +110,18 @@ export class StatusModel {
     this.#outbox = report.outbox;
     this.#uplink = report.uplink;
     this.#storageSeenMono = monoMs;
+    if (report.ts !== undefined) this.#follow(report.ts, monoMs);
+  }
+
+  /** The field thread said something at that monotonic time. */
+  fieldSpoke(monoMs: number): void {
+    this.#fieldSeenMono = monoMs;
+  }
+
+  /** For how long the field thread has said nothing, when that is too long; it cannot tell itself. */
+  fieldSilentMs(monoMs: number): number | undefined {
+    const silentMs = monoMs - (this.#fieldSeenMono ?? monoMs);
+    return silentMs < SILENT_MS ? undefined : silentMs;
   }
 
   takeHost(host: HostStatus): void {
@@ -139,7 +156,7 @@ export class StatusModel {
 
   /** `local`: problems of the local listeners. Times in milliseconds. */
   snapshot(now: { readonly wallMs: number; readonly monoMs: number }, local: readonly string[]): Snapshot {
-    const problems = [...local, ...this.#storageProblem(now.monoMs)];
+    const problems = [...local, ...this.#storageProblem(now.monoMs), ...this.#fieldProblem(now.monoMs)];
     const parts = {
       sources: this.#sources,
       fast_path: this.#fastPath,
@@ -151,7 +168,7 @@ export class StatusModel {
       gateway: this.#init.gateway,
       software: this.#init.software,
       config_file: this.#init.configFile,
-      ts: now.wallMs,
+      ts: this.#wallMs(now),
       uptime_s: Math.round(process.uptime()),
       health: healthOf(parts),
       ...parts,
@@ -160,13 +177,40 @@ export class StatusModel {
     };
   }
 
+  /** Every time in the snapshot is the gateway's, which is not the system's while that is not known to be true. */
+  #wallMs({ wallMs, monoMs }: { readonly wallMs: number; readonly monoMs: number }): number {
+    const gatewayMs = Math.floor((this.#gatewayMs ?? wallMs - monoMs) + monoMs);
+    return Math.abs(gatewayMs - wallMs) < OTHER_BASE_MS ? wallMs : gatewayMs;
+  }
+
+  /** A clock that jumped takes the times of what was read before along: their age stays what it is. */
+  #follow(ts: number, monoMs: number): void {
+    const before = this.#gatewayMs ?? ts - monoMs;
+    this.#gatewayMs = ts - monoMs;
+    const jumpMs = this.#gatewayMs - before;
+    if (Math.abs(jumpMs) < OTHER_BASE_MS) return;
+    const oldMs = before + monoMs + OTHER_BASE_MS;
+    for (const state of this.#assets.values()) {
+      for (const [name, latest] of state.values) {
+        const isOld = jumpMs > 0 ? latest.ts <= oldMs : latest.ts > ts + OTHER_BASE_MS;
+        if (isOld) state.values.set(name, { ...latest, ts: Math.floor(latest.ts + jumpMs) });
+      }
+      state.ts = Math.max(0, ...[...state.values.values()].map((latest) => latest.ts));
+    }
+  }
+
   #asset({ declared }: AssetState): AssetStatus {
     const { id, kind, source } = declared;
     return { kind, source, available: this.available(id), ...this.valuesOf(id) };
   }
 
+  #fieldProblem(monoMs: number): string[] {
+    if (this.fieldSilentMs(monoMs) === undefined) return [];
+    return ["the field thread hangs: no report for more than 10 s; sources and values shown here are old"];
+  }
+
   #storageProblem(monoMs: number): string[] {
-    if (this.#outbox === undefined || monoMs - this.#storageSeenMono < STORAGE_SILENT_MS) return [];
+    if (this.#outbox === undefined || monoMs - this.#storageSeenMono < SILENT_MS) return [];
     return ["storage: no report for more than 10 s; outbox and uplink shown here are old"];
   }
 }

@@ -1,3 +1,4 @@
+import type { OutboxStatus } from "../../store-forward/protocol.ts";
 import { formatAge, formatBytes, formatValue, printable } from "./format.ts";
 import type { AssetStatus, Snapshot } from "./protocol.ts";
 
@@ -80,6 +81,10 @@ function uplinkLines({ uplink, ts }: Snapshot): Line[] {
   const version = uplink.protocol === undefined ? "" : ` (MQTT ${uplink.protocol})`;
   const text = `${GAP}${printable(uplink.url)}${version}, for ${formatAge(ts - uplink.since)}, ${uplink.records_acked} records acknowledged`;
   const lines: Line[] = [[...labelled("uplink", { text: uplink.state, tone }), { text, tone: "plain" }]];
+  const { traffic } = uplink;
+  if (traffic !== undefined) {
+    lines.push(labelled("", { text: `${formatBytes(traffic.bytes)} sent in ${traffic.month}`, tone: "dim" }));
+  }
   if (uplink.error !== undefined) lines.push(labelled("", { text: printable(uplink.error), tone }));
   if (uplink.warning !== undefined) lines.push(labelled("", { text: printable(uplink.warning), tone: "warn" }));
   return lines;
@@ -96,12 +101,27 @@ function outboxLines({ outbox, ts }: Snapshot): Line[] {
   const tone = outbox.state === "ok" ? "good" : "bad";
   const lines: Line[] = [[...labelled("outbox", { text: outbox.state, tone }), { text, tone: "plain" }]];
   if (outbox.error !== undefined) lines.push(labelled("", { text: printable(outbox.error), tone }));
+  for (const text of outboxNotes(outbox)) lines.push(labelled("", { text: printable(text), tone: "dim" }));
   const drops = Object.entries(outbox.drops).filter(([, samples]) => samples > 0);
   if (drops.length > 0) {
     const told = drops.map(([reason, samples]) => `${samples} (${reason})`).join(", ");
     lines.push(labelled("", { text: `samples dropped: ${told}`, tone: "bad" }));
   }
   return lines;
+}
+
+/** What a technician asks for when the figures above do not explain themselves. */
+function outboxNotes(outbox: OutboxStatus): string[] {
+  const { written_today_bytes: written, daily_writes_bytes: allowed, stretched_commit_interval_ms: stretched } = outbox;
+  const budget = allowed === undefined ? "" : ` of ${formatBytes(allowed)}`;
+  const slower = stretched === undefined ? "" : `; samples are committed every ${formatAge(stretched)} to keep to it`;
+  const { salvage, renewing, clock_jumps: jumps = 0 } = outbox;
+  return [
+    ...(written === undefined ? [] : [`${formatBytes(written)}${budget} written to disk today${slower}`]),
+    ...(jumps === 0 ? [] : [`the clock jumped ${jumps === 1 ? "once" : `${jumps} times`} since the start`]),
+    ...(salvage === undefined ? [] : [`taking over what ${salvage.file} holds: ${salvage.records} records so far`]),
+    ...(renewing ? ["what waits is being given new numbers: the cloud knows the old ones"] : []),
+  ];
 }
 
 function sourceLines({ sources, problems, fast_path }: Snapshot): Line[] {

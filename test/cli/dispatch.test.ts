@@ -85,5 +85,5 @@ test("errors: 78 for configuration, 1 for the world, 70 with a stack for our own
 });
 
 test("the verbs of the daemon", () => {
-  assert.deepEqual(Object.keys(VERBS), ["run", "check", "status", "fastpath", "version"]);
+  assert.deepEqual(Object.keys(VERBS), ["run", "check", "status", "fastpath", "bridge", "version"]);
 });

@@ -45,6 +45,28 @@ test("a time record that a dying storage thread may not have stored is told agai
   assert.deepEqual(told.slice(3), [told[0]!.replace("7", "9")]);
 });
 
+test("the keeper that goes on with the clock after a reload tells the boots before it, too", () => {
+  const machine = new FakeMachine(0);
+  const clock = new GatewayClock({ synced: false, leastMs: TRUE_START_MS + 60_000, system: machine });
+  const told: string[] = [];
+  const options = {
+    clock,
+    log: new Logger("clock", () => undefined),
+    pipeline: { finish: () => 0, rebase: () => 0 },
+    handOff: { flush: () => undefined, newEra: () => undefined },
+    tellTime: ({ body }: { readonly body: string }) => void told.push(/"boot":(\d+)/.exec(body)?.[1] ?? body),
+    tellStep: () => assert.fail("no step"),
+  };
+  const first = new ClockKeeper(options);
+  first.storageReady(7);
+  const second = new ClockKeeper({ ...options, untold: first.untold });
+  second.storageReady(8);
+  second.trust();
+  second.tick();
+  assert.deepEqual(told, ["7", "8"]);
+  assert.deepEqual(second.untold, [], "nothing is left for a third one");
+});
+
 test("what the pipeline remembers moves with the clock: a stale sample keeps its age, an interval its length", () => {
   const clock = {
     ms: TRUE_START_MS,

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { SystemClock } from "../../core/clock.ts";
 import { BusbarError } from "../../core/errors.ts";
 import { Logger } from "../../core/log.ts";
+import { type Batch, GOOD } from "../../core/sample.ts";
 import { type SourceEvent, SupervisedSource } from "../../daemon/source.ts";
 import type { Driver, DriverContext } from "../../drivers/driver.ts";
 
@@ -108,6 +109,86 @@ test("a driver's own mistake does not escape, and is logged as an error", async 
   await new Promise((resolve) => setImmediate(resolve));
   assert.equal(source.status().state, "down");
   assert.ok(levels.includes("error"));
+  stop.abort();
+  await done;
+});
+
+test("given to another gateway it runs on, and its numbers are translated to that one's", async () => {
+  const stop = new AbortController();
+  const signal = { type: "number", maxAgeMs: 900, collect: "every" } as const;
+  const asset = { id: "a", kind: "meter", source: "line" } as const;
+  let context: DriverContext | undefined;
+  const driver: Driver = {
+    id: "line",
+    label: "modbus tcp 10.0.0.5:502",
+    assets: [
+      {
+        ...asset,
+        signals: [
+          { ...signal, name: "A" },
+          { ...signal, name: "B", maxAgeMs: 300 },
+        ],
+      },
+    ],
+    run: (given, aborted) => {
+      context = given;
+      return untilAborted(given, aborted);
+    },
+  };
+  const gateway = (first: number) => {
+    const taken: Batch[] = [];
+    const events: string[] = [];
+    return {
+      taken,
+      events,
+      number: (_asset: string, name: string) => (name === "A" ? first : first + 1),
+      emit: (batch: Batch) => void taken.push(batch),
+      onEvent: ({ type }: SourceEvent) => void events.push(type),
+    };
+  };
+  const [one, two, three] = [gateway(1), gateway(5), gateway(1)];
+  const log = new Logger("test", () => undefined);
+  const source = new SupervisedSource({ ...one, driver, clock: new SystemClock(), log, wait: turn });
+  const done = source.run(stop.signal);
+  const batch: Batch = { tUs: 1, numbers: [1, 2], values: [10, 20], quality: [GOOD, GOOD] };
+  for (const owner of [one, two, three]) {
+    if (owner !== one) source.giveTo(owner);
+    context?.emit(batch);
+    context?.report("a", owner === two ? lost() : undefined);
+  }
+  assert.deepEqual(one.taken, [batch]);
+  assert.deepEqual(two.taken, [{ ...batch, numbers: [5, 6] }]);
+  assert.deepEqual(three.taken, [batch]);
+  assert.deepEqual([one.events, two.events, three.events], [[], ["device-down"], ["device-up"]]);
+  assert.equal(source.status().batches, 3);
+  stop.abort();
+  await done;
+});
+
+test("its pulse moves with all that it does; what is told as trouble is known to be bad", async () => {
+  const stop = new AbortController();
+  let context: DriverContext | undefined;
+  const { source, waits } = supervise([
+    () => Promise.reject(lost()),
+    (given, signal) => {
+      context = given;
+      return untilAborted(given, signal);
+    },
+  ]);
+  assert.deepEqual(source.pulse(), { id: "line", moves: 0, knownBad: false, restMs: 0 });
+  const done = source.run(stop.signal);
+  while (waits.length === 0) await turn();
+  assert.equal(source.pulse().knownBad, true);
+  while (context === undefined) await turn();
+  const moves: number[] = [source.pulse().moves];
+  context.emit({ tUs: 1, numbers: [1], values: [1], quality: [GOOD] });
+  moves.push(source.pulse().moves);
+  context.report("a", undefined);
+  moves.push(source.pulse().moves);
+  assert.deepEqual(moves, [1, 2, 3]);
+  assert.equal(source.pulse().knownBad, false);
+  context.report("a", lost());
+  assert.equal(source.pulse().knownBad, true, "the other device failed before, and never answered since");
   stop.abort();
   await done;
 });

@@ -53,6 +53,19 @@ test("a device of a source that is down is not available, whatever it said last"
   assert.deepEqual(model.snapshot(NOW, []).health, { status: "failed", reasons: ["source rs485: down"] });
 });
 
+test("a field thread that falls silent is a problem; before its first report it is not", () => {
+  const model = modelWith();
+  assert.equal(model.fieldSilentMs(60_000), undefined);
+  model.fieldSpoke(60_000);
+  assert.deepEqual(model.snapshot({ ...NOW, monoMs: 69_999 }, []).problems, []);
+  assert.equal(model.fieldSilentMs(70_000), 10_000);
+  const told = "the field thread hangs: no report for more than 10 s; sources and values shown here are old";
+  const { problems, health } = model.snapshot({ ...NOW, monoMs: 70_000 }, []);
+  assert.deepEqual([problems, health], [[told], { status: "degraded", reasons: [told] }]);
+  model.fieldSpoke(70_000);
+  assert.equal(model.fieldSilentMs(70_001), undefined);
+});
+
 test("storage that falls silent is a problem; before its first report it is not", () => {
   const model = modelWith();
   assert.deepEqual(model.snapshot({ ...NOW, monoMs: 60_000 }, []).problems, []);
@@ -123,4 +136,23 @@ test("a rate allows its burst, refills with time and counts what it refused", ()
   assert.equal(allowed, 10);
   assert.equal(rate.takeDropped(), 15);
   assert.deepEqual([rate.allow(1050), rate.allow(1100), rate.allow(1100)], [false, true, false]);
+});
+
+test("times are the gateway's, whatever the system clock shows, and ages outlive its jump", () => {
+  const model = modelWith();
+  const unset = { wallMs: 1000, monoMs: 5000 };
+  model.takeStore({ ...store(1), ts: NOW.wallMs }, unset.monoMs);
+  assert.equal(model.snapshot(unset, []).ts, NOW.wallMs);
+  const readMs = NOW.wallMs - 300;
+  model.takeValues({ type: "values", numbers: [1], values: [5], quality: [0], times: [readMs] });
+  const [asset] = Object.entries(model.snapshot(unset, []).assets).find(([, { ts }]) => ts === readMs)!;
+  for (const jumpMs of [86_400_000, -3_600_000]) {
+    const before = model.snapshot(unset, []);
+    model.takeStore({ ...store(1), ts: before.ts + jumpMs }, unset.monoMs);
+    const after = model.snapshot(unset, []);
+    assert.equal(after.ts, before.ts + jumpMs);
+    assert.equal(after.ts - after.assets[asset]!.ts, 300);
+  }
+  model.takeStore({ ...store(1), ts: 1500 }, unset.monoMs);
+  assert.equal(model.snapshot(unset, []).ts, 1000, "a report is a little old; the system clock is the same");
 });

@@ -29,6 +29,28 @@ van-7      vehicle     online         -            -  63.5 %   good 0 s
   );
 });
 
+test("what a technician asks for: traffic, disk writes, clock jumps, salvage, new numbers", () => {
+  const outbox = {
+    ...snapshot.outbox!,
+    written_today_bytes: 300 * 2 ** 20,
+    daily_writes_bytes: 2 ** 30,
+    stretched_commit_interval_ms: 12_000,
+    clock_jumps: 1,
+    salvage: { file: "outbox.db.corrupt-1795226000000", records: 17 },
+    renewing: true as const,
+  };
+  const uplink = { ...snapshot.uplink!, traffic: { month: "2026-11", bytes: 5 * 2 ** 20 } };
+  const text = renderTable({ ...snapshot, outbox, uplink }, 120);
+  for (const line of [
+    "5.0 MiB sent in 2026-11",
+    "300 MiB of 1.0 GiB written to disk today; samples are committed every 12 s to keep to it",
+    "the clock jumped once since the start",
+    "taking over what outbox.db.corrupt-1795226000000 holds: 17 records so far",
+    "what waits is being given new numbers: the cloud knows the old ones",
+  ])
+    assert.ok(text.includes(`\n          ${line}\n`), `${line} in:\n${text}`);
+});
+
 test("every line keeps to the width; the least important columns go first", () => {
   for (const columns of [20, 40, 60, 80]) {
     const lines = renderTable(snapshot, columns).split("\n");
