@@ -4,19 +4,22 @@ import { once } from "node:events";
 
 export interface Datagrams extends Disposable {
   readonly port: number;
-  /** So far; `lost` by the gateway's own counter. */
-  readonly heard: { datagrams: number; lost: number };
+  /** So far; `lost` by the gateway's own counter, which starts anew with each boot. */
+  readonly heard: { datagrams: number; lost: number; readonly boots: Set<number> };
 }
 
+const BOOT_AT = 16;
 const COUNTER_AT = 20;
 
 export async function listenForDatagrams(): Promise<Datagrams> {
   const socket = createSocket("udp4");
-  const heard = { datagrams: 0, lost: 0 };
+  const heard = { datagrams: 0, lost: 0, boots: new Set<number>() };
   let counter: number | undefined;
   socket.on("message", (datagram) => {
     const now = datagram.readUInt32LE(COUNTER_AT);
-    if (counter !== undefined) heard.lost += now - counter - 1;
+    const boot = datagram.readUInt32LE(BOOT_AT);
+    if (counter !== undefined && heard.boots.has(boot)) heard.lost += now - counter - 1;
+    heard.boots.add(boot);
     counter = now;
     heard.datagrams++;
   });

@@ -24,12 +24,14 @@ export interface GatewayUnderTest {
   /** Ports of its own broker and page; default: two that are free. */
   readonly local?: { readonly mqttPort: number; readonly httpPort: number };
   readonly nodeArgs?: readonly string[];
+  /** A program that runs Node as its argument. */
+  readonly launcher?: readonly string[];
   /** Beside this process's own. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
 export class GatewayProcess {
-  readonly #options: GatewayUnderTest;
+  #options: GatewayUnderTest;
   readonly configFile: string;
   /** For each boot: from its start to the last `durable_until` that it told, or to the signal of an ordered stop. */
   readonly intervals: Interval[] = [];
@@ -48,14 +50,12 @@ export class GatewayProcess {
   async start(pageMs = 15_000): Promise<void> {
     await this.#configure();
     const from = Date.now();
-    const child = spawn(
-      process.execPath,
-      [...(this.#options.nodeArgs ?? []), MAIN, "run", "--config", this.configFile],
-      {
-        stdio: ["ignore", "inherit", "pipe"],
-        env: { ...process.env, ...this.#options.env, BUSBAR_SIM_DIR: this.#options.simDir ?? this.#options.dir },
-      },
-    );
+    const node = [process.execPath, ...(this.#options.nodeArgs ?? []), MAIN, "run", "--config", this.configFile];
+    const [command, ...args] = [...(this.#options.launcher ?? []), ...node] as [string, ...string[]];
+    const child = spawn(command, args, {
+      stdio: ["ignore", "inherit", "pipe"],
+      env: { ...process.env, ...this.#options.env, BUSBAR_SIM_DIR: this.#options.simDir ?? this.#options.dir },
+    });
     this.#child = child;
     const log = createWriteStream(join(this.#options.dir, "gateway.log"), { flags: "a" });
     child.stderr?.on("data", (chunk: Buffer) => {
@@ -64,6 +64,17 @@ export class GatewayProcess {
     });
     this.#watch(from);
     await until("the status page answers", async () => (await this.snapshot()) !== undefined, pageMs);
+  }
+
+  /** Changes its file and has it read, on the same ports; resolves when the gateway took it. */
+  async reload(change: Partial<Pick<GatewayUnderTest, "sources" | "uplink" | "store" | "fastPathTo">>): Promise<void> {
+    const [mqttPort = 0, httpPort = 0] = [this.localMqtt, this.page].map((url) => Number(new URL(url).port));
+    this.#options = { ...this.#options, ...change, local: { mqttPort, httpPort } };
+    await this.#configure();
+    const taken = (): number => this.stderr.split('"configuration reloaded"').length;
+    const before = taken();
+    process.kill(this.pid, "SIGHUP");
+    await until("the file was taken", () => taken() > before, 20_000);
   }
 
   async snapshot(): Promise<Snapshot | undefined> {

@@ -31,8 +31,8 @@ export interface TrialOptions extends Partial<Omit<GatewayUnderTest, "sources">>
   readonly moreLedgers?: () => string;
 }
 
-const CAN_ASSETS = ["van-7", "van-9"];
-const OWN_ASSETS = ["gateway"];
+export const CAN_ASSETS = ["van-7", "van-9"];
+export const OWN_ASSETS = ["gateway"];
 
 export async function startTrial(cloud: string, overrides: TrialOptions = {}): Promise<Trial> {
   const { start, protocol } = CLOUDS[cloud]!;
