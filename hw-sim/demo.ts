@@ -2,42 +2,25 @@
  * `npm start`: the simulated depot, a stand-in for the cloud broker, and the gateway between them, without hardware,
  * root or any service. A terminal shows a live table, anything else gets lines.
  */
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createWriteStream, mkdirSync, renameSync, statSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { stringify } from "yaml";
 import { formatText, Logger } from "../core/log.ts";
 import type { Snapshot } from "../daemon/status/protocol.ts";
+import { startBusbar, stopBusbar } from "./busbar-process.ts";
 import { startCloud } from "./cloud.ts";
 import { type Addresses, lineView, tableView, type View } from "./demo-view.ts";
+import { freePort } from "./free-port.ts";
 import { loadScenario } from "./scenario.ts";
 import { startSite } from "./site.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const DIR = join(ROOT, ".busbar", "demo");
-const GATEWAY_STOP_MS = 15_000;
 const REFRESH_MS = 1000;
 /** A ledger of a few days is enough to compare with; the one before is kept beside it. */
 const MAX_LEDGER_BYTES = 256 * 1024 ** 2;
-
-/** The port if it is free on the loopback interface, else any free one. */
-async function freePort(preferred: number): Promise<number> {
-  for (const port of [preferred, 0]) {
-    const server = createServer();
-    const listening = await new Promise<boolean>((resolve) => {
-      server.once("error", () => resolve(false));
-      server.listen(port, "127.0.0.1", () => resolve(true));
-    });
-    if (!listening) continue;
-    const address = server.address();
-    await new Promise((resolve) => server.close(resolve));
-    if (address !== null && typeof address === "object") return address.port;
-  }
-  throw new Error("no free port on 127.0.0.1");
-}
 
 function rotateLedger(path: string): string {
   const bytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
@@ -58,15 +41,6 @@ function gatewayConfig(addresses: Addresses, sources: unknown): string {
     },
     sources,
   });
-}
-
-function startGateway(configFile: string, quiet: boolean): ChildProcess {
-  const main = join(ROOT, "daemon", "cli", "main.ts");
-  const child = spawn(process.execPath, [main, "run", "--config", configFile], {
-    stdio: ["ignore", "inherit", "pipe"],
-  });
-  child.stderr?.pipe(quiet ? createWriteStream(join(DIR, "gateway.log")) : process.stderr, { end: false });
-  return child;
 }
 
 async function fetchSnapshot(page: string): Promise<Snapshot | undefined> {
@@ -121,7 +95,7 @@ async function main(): Promise<number> {
   };
   const configFile = join(DIR, "busbar.yaml");
   writeFileSync(configFile, gatewayConfig(addresses, site.sources));
-  const gateway = startGateway(configFile, interactive);
+  const gateway = startBusbar(["run", "--config", configFile], interactive ? join(DIR, "gateway.log") : undefined);
   const ended = once(gateway, "exit").then(() => stop.abort());
   const view = interactive ? tableView(addresses) : lineView(addresses);
   await showUntil(stop.signal, view, addresses.page);
@@ -129,10 +103,8 @@ async function main(): Promise<number> {
   const unexpected = gateway.exitCode !== null;
   if (unexpected)
     process.stderr.write(`the gateway ended by itself (exit code ${gateway.exitCode}); see ${addresses.log}\n`);
-  gateway.kill("SIGTERM");
-  const hard = setTimeout(() => gateway.kill("SIGKILL"), GATEWAY_STOP_MS);
+  await stopBusbar(gateway);
   await ended;
-  clearTimeout(hard);
   return unexpected ? 1 : 0;
 }
 

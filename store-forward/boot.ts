@@ -12,6 +12,8 @@ import { STREAMS } from "../core/record.ts";
 
 /** No gateway with this software ran before. */
 export const BUILD_DATE_MS = Date.UTC(2026, 10, 1);
+/** Five years: a gateway may lie on a shelf so long, and its clock go on. */
+const BELIEVED_MS = 5 * 365 * 86_400_000;
 
 export interface BootState {
   /** Starts of this gateway. */
@@ -19,6 +21,8 @@ export interface BootState {
   readonly epoch: string;
   /** Wall time as far as it is known to be true (outbox/boot-keeper.ts), milliseconds since 1970. */
   readonly wallMs: number;
+  /** No sample stored until then is later, whatever its clock was worth, milliseconds since 1970. */
+  readonly newestMs?: number;
   /** Oldest data that the cloud has not acknowledged, milliseconds since 1970. */
   readonly oldestMs: number;
   /** Per stream of `epoch`: every record up to it is acknowledged. */
@@ -60,6 +64,16 @@ export function writeBootFile(path: string, state: BootState): void {
   }
 }
 
+/**
+ * Where a clock that is not set begins at least, milliseconds since 1970: behind everything stored, unless that was
+ * stamped by a clock years ahead of all that is known.
+ */
+export function leastWallMs(previous: BootState | undefined): number {
+  const { wallMs = 0, newestMs = 0 } = previous ?? {};
+  const knownMs = Math.max(wallMs, BUILD_DATE_MS);
+  return newestMs - knownMs > BELIEVED_MS ? knownMs : Math.max(knownMs, newestMs);
+}
+
 /** The number of this start. Without the file: the clock's seconds, so that it is above whatever was used before. */
 export function nextBoot(previous: BootState | undefined, newestStored: number, wallMs: number): number {
   const counted = previous === undefined ? Math.floor(Math.max(wallMs, BUILD_DATE_MS) / 1000) : previous.boot + 1;
@@ -67,7 +81,15 @@ export function nextBoot(previous: BootState | undefined, newestStored: number, 
 }
 
 function isBootState(state: BootState): boolean {
-  const { boot, wallMs, oldestMs, acked, written = { day: 0, bytes: 0 } } = state;
-  const counts = [boot, wallMs, oldestMs, ...STREAMS.map((stream) => acked[stream]), written.day, written.bytes];
+  const { boot, wallMs, newestMs = 0, oldestMs, acked, written = { day: 0, bytes: 0 } } = state;
+  const counts = [
+    boot,
+    wallMs,
+    newestMs,
+    oldestMs,
+    ...STREAMS.map((stream) => acked[stream]),
+    written.day,
+    written.bytes,
+  ];
   return /^[0-9a-z]{8}$/.test(state.epoch) && counts.every((count) => Number.isSafeInteger(count) && count >= 0);
 }

@@ -98,7 +98,8 @@ function lossesOf(store: Store, beginning: Beginning, current: EpochRow | undefi
 }
 
 /** `next`: what the file at hand would have given out next; what lies below it is there or was acknowledged. */
-function lost(c: Stream, { epoch, acked, oldestMs, wallMs }: BootState, next = 1): Gap {
+function lost(c: Stream, { epoch, acked, oldestMs, wallMs, newestMs = 0 }: BootState, next = 1): Gap {
   const from = Math.max(acked[c] + 1, next);
-  return { c, epoch, from, to: null, samples: null, reason: "corrupt", t0: Math.min(oldestMs, wallMs), t1: wallMs };
+  const span = { t0: Math.min(oldestMs, wallMs), t1: Math.max(wallMs, newestMs) };
+  return { c, epoch, from, to: null, samples: null, reason: "corrupt", ...span };
 }

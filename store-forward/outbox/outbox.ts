@@ -22,7 +22,7 @@ import { nextBoot } from "../boot.ts";
 import type { OutboxStatus } from "../protocol.ts";
 import type { Position, RecordQueue, SealedRecord } from "../queue.ts";
 import { Ballast } from "./ballast.ts";
-import { BootKeeper } from "./boot-keeper.ts";
+import { BootKeeper, type Moment } from "./boot-keeper.ts";
 import { newEpoch } from "./identity.ts";
 import { LossBook } from "./loss-book.ts";
 import type { CommitOptions, OutboxOptions } from "./options.ts";
@@ -127,7 +127,7 @@ export class Outbox implements RecordQueue {
       this.#transact(session, { seal, final });
       if (!final && session.proceed(this.#now)) this.onSealed?.();
       this.#recovered();
-      this.#bootFile.keep(session, { now: final, synced: this.#synced });
+      this.#keepBoot(session, final ? "end" : "going on");
       return true;
     } catch (error) {
       this.#failed(error);
@@ -196,6 +196,10 @@ export class Outbox implements RecordQueue {
     return { nowMs: this.#o.clock.wallMs(), synced: this.#synced };
   }
 
+  #keepBoot(session: Session, at: Moment["at"]): void {
+    this.#bootFile.keep(session, { at, synced: this.#synced, newestMs: this.#pending.newestMs });
+  }
+
   #renew(session: Session, receipt: CloudReceipt): void {
     session.renew(receipt, newEpoch(), this.#now);
     this.#adopt(session);
@@ -207,7 +211,7 @@ export class Outbox implements RecordQueue {
     this.#session = session;
     this.#epoch = session.identity.epoch.name;
     if (this.#released) session.release();
-    this.#bootFile.keep(session, { now: true, synced: this.#synced });
+    this.#keepBoot(session, "begin");
   }
 
   #begin(): Session {

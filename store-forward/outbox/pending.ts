@@ -45,11 +45,16 @@ export class Pending {
   #corrupt: Overload | undefined;
   #lostCritical: Overload | undefined;
   #bytes = 0;
+  #newestMs = 0;
   /** Until when what was handed over is on disk. */
   readonly watermark = new Watermark();
 
   get bytes(): number {
     return this.#bytes;
+  }
+  /** Time of the newest sample that was taken since the clock jumped last, milliseconds since 1970; 0: none. */
+  get newestMs(): number {
+    return this.#newestMs;
   }
   get hasCritical(): boolean {
     return this.#critical.length > 0;
@@ -64,6 +69,7 @@ export class Pending {
   /** Never throws: bytes that are no batches are counted and told as corrupt. */
   take({ bytes, samples, watermark, synced, era, overload }: HandedOver): void {
     if (overload !== undefined) this.#overload = merge(this.#overload, overload);
+    if ((era ?? 0) !== this.watermark.era) this.#newestMs = 0;
     if (bytes.length === 0) {
       this.watermark.take({ watermark, era }, Number.POSITIVE_INFINITY);
       return;
@@ -71,6 +77,7 @@ export class Pending {
     try {
       const span = spanOf(bytes);
       this.watermark.take({ watermark, era }, span.t0);
+      this.#newestMs = Math.max(this.#newestMs, span.t1);
       this.#batches.push({ bytes, synced, ...span });
     } catch {
       this.watermark.take({ watermark, era }, watermark);

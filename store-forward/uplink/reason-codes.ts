@@ -3,7 +3,6 @@
  * it. Mosquitto 2.0 answers 0x95, packet too large, to a publish above its message_size_limit: the record would be sent
  * for ever, and nothing behind it.
  */
-// biome-ignore lint/correctness/noUndeclaredDependencies: it must be the copy that mqtt brings, whatever its version
 import constants from "mqtt-packet/constants.js";
 
 const PACKET_TOO_LARGE = 0x95;

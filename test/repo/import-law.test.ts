@@ -3,15 +3,19 @@ import { test } from "node:test";
 import { findCycle, reachable, readSources, type SourceFile } from "./imports.ts";
 
 const sources = readSources();
-const product = sources.filter(({ path }) => !/^(test|bench)\//.test(path));
+const product = sources.filter(({ path }) => !/^(test|bench|examples)\//.test(path));
 const files = new Map(product.map((file) => [file.path, file]));
 
 /** Each heavy package has one importing file per role. */
 const HEAVY: Readonly<Record<string, readonly string[]>> = {
   aedes: ["daemon/status/local-broker.ts", "hw-sim/cloud.ts"],
   "better-sqlite3": ["store-forward/outbox/sqlite.ts"],
+  kafkajs: ["bridge/kafka/client.ts"],
   "modbus-serial": ["drivers/modbus/client.ts"],
   mqtt: ["store-forward/uplink/connection.ts"],
+  // mqtt's own parser: the bridge acknowledges when Kafka has a record, which mqtt.js cannot wait for.
+  "mqtt-packet": ["bridge/mqtt/wire.ts", "store-forward/uplink/reason-codes.ts"],
+  "prom-client": ["bridge/metrics.ts"],
   serialport: ["drivers/modbus/link-serial.ts"],
   socketcan: ["drivers/can/socketcan.ts"],
   systeminformation: ["daemon/status/host.ts"],
@@ -24,12 +28,17 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   drivers: ["core"],
   "store-forward": ["core"],
   daemon: ["core", "config", "drivers", "store-forward"],
+  bridge: ["core", "config"],
   "hw-sim": ["core"],
 };
 
 /** Where the layers are crossed on purpose. */
 const ALLOWED: readonly (readonly [from: RegExp, to: RegExp])[] = [
   [/^config\//, /\/config\.ts$/],
+  // The verb; it loads the bridge when it is called.
+  [/^daemon\/cli\/bridge\.ts$/, /^bridge\//],
+  // The demonstration starts bridges and shows what Kafka holds.
+  [/^hw-sim\/demo-kafka/, /^bridge\//],
   // `npm start` shows the daemon's own status table.
   [/^hw-sim\/demo/, /^daemon\/status\/table\.ts$/],
 ];
@@ -73,6 +82,20 @@ test("nothing that the field thread loads reaches SQLite or MQTT", () => {
       .map((name) => `${path}: ${name}`);
   });
   assert.deepEqual(heavy, []);
+});
+
+test("nothing but the bridge's own verb loads the bridge, and the gateway no Kafka", () => {
+  const loaded = ["daemon/cli/run.ts", "store-forward/thread.ts", "daemon/status/thread.ts"].flatMap((start) => {
+    return reachable(start, files);
+  });
+  const kafka = loaded.filter(({ path, packages }) => path.startsWith("bridge/") || packages.includes("kafkajs"));
+  assert.deepEqual(
+    kafka.map(({ path }) => path),
+    [],
+  );
+  const verb = files.get("daemon/cli/bridge.ts");
+  assert.ok(verb?.local.some((path) => path.startsWith("bridge/")));
+  assert.doesNotMatch(verb?.text ?? "", /from "\.\.\/\.\.\/bridge/, "the verb loads the bridge when it is called");
 });
 
 test("no imports go in a circle", () => {

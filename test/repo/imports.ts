@@ -13,6 +13,8 @@ const FOLDERS = [
   "bridge",
   "hw-sim",
   "bench",
+  "packaging",
+  "examples",
   "scripts",
   "test",
 ];

@@ -1,0 +1,112 @@
+/**
+ * The only file that loads kafkajs: everything else works with the object made here. kafkajs 2.2.4 as it is published,
+ * public calls only; its hazards and what is done about each stand in docs/BRIDGE.md.
+ */
+import { promisify } from "node:util";
+import { gunzip, gzip, type ZstdOptions, constants as zlib, zstdCompress, zstdDecompress } from "node:zlib";
+// biome-ignore lint/correctness/noUnresolvedImports: kafkajs is CommonJS, and Node finds only some of its names.
+import kafkajs, {
+  type Kafka,
+  type KafkaConfig as KafkaJsConfig,
+  type LogEntry,
+  type RetryOptions,
+  type SASLOptions,
+} from "kafkajs";
+import type { Logger } from "../../core/log.ts";
+import type { KafkaConfig } from "../config.ts";
+import { readPassword, readTls } from "../secrets.ts";
+import { realRecords } from "./records.ts";
+
+export type {
+  Admin,
+  Assigner,
+  Consumer,
+  EachBatchPayload,
+  GroupMember,
+  GroupMemberAssignment,
+  Kafka,
+  KafkaMessage,
+  Message,
+  Producer,
+  RecordMetadata,
+  TopicMessages,
+  Transaction,
+} from "kafkajs";
+export const { AssignerProtocol, CompressionTypes, Partitioners } = kafkajs;
+
+const CONNECT_TIMEOUT_MS = 5000;
+const REQUEST_TIMEOUT_MS = 15_000;
+/** With kafkajs's own 300 ms, back-to-back transactions wait for each other (20k instead of 38k messages per second). */
+const RETRY: RetryOptions = { initialRetryTime: 5, factor: 0.2, multiplier: 2, maxRetryTime: 1000, retries: 10 };
+
+export interface ClientOptions {
+  /** Names this process in the broker's logs and quotas. */
+  readonly clientId: string;
+  readonly log: Logger;
+  readonly retry?: RetryOptions;
+}
+
+/** A client for the configured cluster; connects nothing. Throws BusbarError CONFIG_UNREADABLE for a secret's file. */
+export async function createKafka(config: KafkaConfig, options: ClientOptions): Promise<Kafka> {
+  prepareOnce();
+  return new kafkajs.Kafka({
+    clientId: options.clientId,
+    brokers: [...config.brokers],
+    connectionTimeout: CONNECT_TIMEOUT_MS,
+    authenticationTimeout: CONNECT_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    retry: { ...RETRY, ...options.retry },
+    logLevel: kafkajs.logLevel.INFO,
+    logCreator: () => (entry) => writeLog(options.log, entry),
+    ...(await security(config)),
+  });
+}
+
+async function security({ sasl, tls }: KafkaConfig): Promise<Pick<KafkaJsConfig, "ssl" | "sasl">> {
+  const ssl = tls === undefined ? {} : { ssl: { ...(await readTls("kafka.tls", tls)) } };
+  if (sasl === undefined) return ssl;
+  const { mechanism, username } = sasl;
+  const password = await readPassword("kafka.sasl.password_file", sasl.password_file);
+  // The union of kafkajs has one member per mechanism, which all look the same.
+  return { ...ssl, sasl: { mechanism, username, password } as SASLOptions };
+}
+
+/** kafkajs logs as errors what it then retries, and what it throws: whoever handles it logs it once. */
+function writeLog(log: Logger, { namespace, log: { message, error } }: LogEntry): void {
+  log.debug(message, { from: namespace, ...(typeof error === "string" ? { error } : {}) });
+}
+
+let prepared = false;
+
+/** What kafkajs wants set for the whole process. */
+function prepareOnce(): void {
+  if (prepared) return;
+  prepared = true;
+  // Level 1: a third of the CPU of the default for a tenth more bytes.
+  const quick = { params: { [zlib.ZSTD_c_compressionLevel]: 1 } };
+  const zstd = promisify<Buffer, ZstdOptions, Buffer>(zstdCompress);
+  setCodec(CompressionTypes.ZSTD, (bytes) => zstd(bytes, quick), promisify<Buffer, Buffer>(zstdDecompress));
+  setCodec(CompressionTypes.GZIP, promisify<Buffer, Buffer>(gzip), promisify<Buffer, Buffer>(gunzip));
+  withoutTimeoutWarning();
+}
+
+type Work = (bytes: Buffer) => Promise<Buffer>;
+
+/** zstd is not in kafkajs; both write the real records where a batch stands for them. */
+function setCodec(type: keyof typeof kafkajs.CompressionCodecs, compress: Work, decompress: Work): void {
+  kafkajs.CompressionCodecs[type] = () => ({
+    compress: ({ buffer }: { buffer: Buffer }) => compress(realRecords(buffer)),
+    decompress,
+  });
+}
+
+/**
+ * kafkajs schedules the check of its request queue with a negative time-out, which means "now" and which Node 24 warns
+ * about once: harmless, and nothing that an operator could do.
+ */
+function withoutTimeoutWarning(): void {
+  const emitWarning = process.emitWarning.bind(process) as (...args: unknown[]) => void;
+  process.emitWarning = (...args: unknown[]): void => {
+    if (args[1] !== "TimeoutNegativeWarning") emitWarning(...args);
+  };
+}

@@ -1,0 +1,62 @@
+/** kafkajs's errors by what to do about them; they are told apart by the names and types that Kafka's protocol gives. */
+import { BusbarError, messageOf } from "../../core/errors.ts";
+
+const FENCED = [
+  "INVALID_PRODUCER_EPOCH",
+  "PRODUCER_FENCED",
+  "INVALID_PRODUCER_ID_MAPPING",
+  "TRANSACTION_COORDINATOR_FENCED",
+];
+const UNAUTHORISED = [
+  "TOPIC_AUTHORIZATION_FAILED",
+  "GROUP_AUTHORIZATION_FAILED",
+  "CLUSTER_AUTHORIZATION_FAILED",
+  "TRANSACTIONAL_ID_AUTHORIZATION_FAILED",
+  "SASL_AUTHENTICATION_FAILED",
+];
+const REMEDIES: readonly (readonly [types: readonly string[], remedy: string])[] = [
+  [UNAUTHORISED, "give the Kafka user the rights that docs/BRIDGE.md lists"],
+  [["UNKNOWN_TOPIC_OR_PARTITION"], "it is created again if the Kafka user may; else create it as docs/BRIDGE.md says"],
+  [["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"], "raise the topic's max.message.bytes or lower kafka.batch.bytes"],
+  [["NOT_ENOUGH_REPLICAS", "NOT_ENOUGH_REPLICAS_AFTER_APPEND"], "bring the missing brokers back"],
+  [["KAFKA_STORAGE_ERROR"], "free or repair the broker's disk"],
+  [["KafkaJSConnectionError", "KafkaJSConnectionClosedError"], "check kafka.brokers and that the brokers run"],
+  [["KafkaJSSASLAuthenticationError"], "check kafka.sasl"],
+];
+
+/** Another producer with the same transactional id has begun: the partition is somebody else's now. */
+export function isFenced(error: unknown): boolean {
+  return namesOf(error).some((name) => FENCED.includes(name));
+}
+
+export function isTopicGone(error: unknown): boolean {
+  return namesOf(error).includes("UNKNOWN_TOPIC_OR_PARTITION");
+}
+
+export function isTooLarge(error: unknown): boolean {
+  return namesOf(error).some((name) => name === "MESSAGE_TOO_LARGE" || name === "RECORD_LIST_TOO_LARGE");
+}
+
+/** The same in our words: what failed, why, and the remedy. */
+export function kafkaError(what: string, cause: unknown): BusbarError {
+  if (cause instanceof BusbarError) return cause;
+  if (isFenced(cause)) {
+    return new BusbarError("BRIDGE_FENCED", `${what}: another instance has taken over`, { cause });
+  }
+  const names = namesOf(cause);
+  const remedy = REMEDIES.find(([types]) => types.some((type) => names.includes(type)))?.[1];
+  return new BusbarError("BRIDGE_KAFKA", `${what}: ${messageOf(cause)}`, {
+    cause,
+    ...(remedy === undefined ? {} : { remedy }),
+  });
+}
+
+/** Names and protocol types of an error and of what caused it. */
+function namesOf(error: unknown): string[] {
+  const names: string[] = [];
+  for (let at = error; at instanceof Error && names.length < 20; at = at.cause) {
+    const { name, type } = at as { name: string; type?: unknown };
+    names.push(name, ...(typeof type === "string" ? [type] : []));
+  }
+  return names;
+}

@@ -1,0 +1,202 @@
+/**
+ * A batch of MQTT messages → what one Kafka transaction writes, and what is due afterwards. Pure but for the holdings,
+ * which it moves on: when the transaction's outcome is unknown they are thrown away and read from Kafka again.
+ */
+import type { BusbarRecord } from "../core/record.ts";
+import type { Holdings } from "./holdings.ts";
+import { type DeadReason, type Intake, takeIn } from "./intake.ts";
+import type { Outgoing } from "./kafka/records.ts";
+import type { GatewayProgress, Verdict } from "./progress.ts";
+import { samplesOf } from "./samples.ts";
+import { birthKey, recordHeaders, recordKey, stateKey, type Topic, topicOf } from "./topics.ts";
+
+/** One publish as it arrived. */
+export interface Arrival {
+  readonly topic: string;
+  readonly payload: Buffer;
+  /** Its birth did not come in time. */
+  birthMissed?: boolean;
+}
+
+export interface PlanOptions {
+  /** One Kafka record per gateway record, or per sample. */
+  readonly values: "record" | "sample";
+}
+
+/** A few bytes from MQTT may be a whole MiB unpacked: what a transaction holds is bounded by what it writes, too. */
+const MAX_PLAN_BYTES = 16 * 1024 ** 2;
+/** A server that knows only MQTT 3.1.1 sends what is larger than Kafka takes; of that the head is kept. */
+const MAX_LETTER_BYTES = 8 * 1024 ** 2;
+
+/** What one gateway's epoch needs to hear. */
+export interface Touched {
+  readonly gateway: string;
+  readonly epoch: string;
+}
+
+export interface Plan<A extends Arrival> {
+  readonly messages: Map<Topic, Outgoing[]>;
+  /** Epochs of which something new is in Kafka after this transaction. */
+  readonly advanced: Touched[];
+  /** Epochs of which something came again: their gateways lack a receipt. */
+  readonly repeated: Touched[];
+  /** To be taken in again when their birth is there. */
+  readonly waiting: { readonly arrival: A; readonly gateway: string; readonly birth: string }[];
+  /** The last of the batch, for which there was no room. */
+  readonly rest: readonly A[];
+  /** Gateways of which a birth arrived. */
+  readonly births: string[];
+  readonly counts: PlanCounts;
+}
+
+export interface PlanCounts {
+  records: number;
+  duplicates: number;
+  readonly dead: Partial<Record<DeadReason, number>>;
+  /** The latest `t0` written; 0 without records. */
+  latestMs: number;
+}
+
+/** Never throws: whatever cannot be understood is a dead letter. */
+export function planBatch<A extends Arrival>(
+  arrivals: readonly A[],
+  holdings: Holdings,
+  options: PlanOptions,
+): Plan<A> {
+  const planner = new Planner<A>(holdings, options);
+  let end = 0;
+  for (const arrival of arrivals) {
+    if (planner.bytes > MAX_PLAN_BYTES) break;
+    planner.add(arrival);
+    end++;
+  }
+  return { ...planner.finish(), rest: arrivals.slice(end) };
+}
+
+class Planner<A extends Arrival> {
+  readonly #holdings: Holdings;
+  readonly #options: PlanOptions;
+  readonly #messages = new Map<Topic, Outgoing[]>();
+  /** Gateways whose progress moved on. */
+  readonly #moved = new Set<string>();
+  readonly #advanced = new Map<string, Touched>();
+  readonly #repeated = new Map<string, Touched>();
+  readonly #waiting: Plan<A>["waiting"] = [];
+  readonly #births: string[] = [];
+  readonly #counts: PlanCounts = { records: 0, duplicates: 0, dead: {}, latestMs: 0 };
+  /** Of the values to be written. */
+  bytes = 0;
+
+  constructor(holdings: Holdings, options: PlanOptions) {
+    this.#holdings = holdings;
+    this.#options = options;
+  }
+
+  add(arrival: A): void {
+    const { topic, payload } = arrival;
+    const intake = takeIn(topic, payload, (gateway, id) => this.#holdings.birth(gateway, id));
+    switch (intake.is) {
+      case "record":
+        this.#record(intake, arrival);
+        break;
+      case "state":
+        this.#state(intake, payload);
+        break;
+      case "birth":
+        this.#birth(intake, payload);
+        break;
+      case "waits":
+        if (arrival.birthMissed === true) this.#bury(arrival, "birth");
+        else this.#waiting.push({ arrival, gateway: intake.gateway, birth: intake.birth });
+        break;
+      case "dead":
+        this.#bury(arrival, intake.reason);
+        break;
+      case "nothing":
+        break;
+    }
+  }
+
+  finish(): Omit<Plan<A>, "rest"> {
+    for (const gateway of this.#moved) {
+      const value = this.#holdings.gateway(gateway).progress.encode();
+      this.#write("progress", { key: gateway, value });
+    }
+    return {
+      messages: this.#messages,
+      advanced: [...this.#advanced.values()],
+      repeated: [...this.#repeated.values()],
+      waiting: this.#waiting,
+      births: this.#births,
+      counts: this.#counts,
+    };
+  }
+
+  #record({ record, plain }: Extract<Intake, { is: "record" }>, arrival: A): void {
+    const { gw: gateway, epoch } = record;
+    const values = this.#valuesOf(record, plain);
+    const { progress } = this.#holdings.gateway(gateway);
+    const verdict = values === undefined ? "malformed" : verdictOn(record, progress);
+    if (values === undefined || verdict === "malformed" || verdict === "too_many_holes") {
+      this.#bury(arrival, verdict === "too_many_holes" ? verdict : "malformed");
+      return;
+    }
+    if (verdict === "duplicate") {
+      this.#counts.duplicates++;
+      this.#repeated.set(`${gateway}/${epoch}`, { gateway, epoch });
+      return;
+    }
+    this.#counts.records++;
+    this.#counts.latestMs = Math.max(this.#counts.latestMs, record.t0);
+    this.#advance(gateway, epoch);
+    const headers = recordHeaders(record);
+    for (const value of values) this.#write(topicOf(record.k), { key: recordKey(record), value, headers });
+    if (record.gap !== undefined) {
+      progress.cover(record.gap);
+      this.#advance(gateway, record.gap.epoch);
+    }
+    if (record.session !== undefined) {
+      const { sid, rev } = record.session as { sid: string; rev: number };
+      if (progress.isLatestRevision(sid, rev)) this.#write("sessions", { key: sid, value: plain, headers });
+    }
+  }
+
+  /** What is written for a record; undefined where it cannot be taken apart. */
+  #valuesOf(record: BusbarRecord, plain: Buffer): readonly (string | Buffer)[] | undefined {
+    return record.k === "data" && this.#options.values === "sample" ? samplesOf(record) : [plain];
+  }
+
+  #advance(gateway: string, epoch: string): void {
+    this.#moved.add(gateway);
+    this.#advanced.set(`${gateway}/${epoch}`, { gateway, epoch });
+  }
+
+  #state({ gateway, boot, conn }: Extract<Intake, { is: "state" }>, payload: Buffer): void {
+    if (!this.#holdings.setState(gateway, { boot, conn, payload })) return;
+    this.#write("gateways", { key: stateKey(gateway), value: payload });
+  }
+
+  #birth({ gateway, id }: Extract<Intake, { is: "birth" }>, payload: Buffer): void {
+    if (!this.#holdings.addBirth(gateway, id, payload)) return;
+    this.#births.push(gateway);
+    this.#write("gateways", { key: birthKey(gateway, id), value: payload });
+  }
+
+  #bury({ topic, payload }: A, reason: DeadReason): void {
+    this.#counts.dead[reason] = (this.#counts.dead[reason] ?? 0) + 1;
+    const value = payload.subarray(0, MAX_LETTER_BYTES);
+    const cut = value.length < payload.length ? { cut_from: String(payload.length) } : {};
+    this.#write("deadletter", { key: topic, value, headers: { reason, topic, ...cut } });
+  }
+
+  #write(topic: Topic, message: Outgoing): void {
+    this.bytes += message.value?.length ?? 0;
+    const messages = this.#messages.get(topic);
+    if (messages === undefined) this.#messages.set(topic, [message]);
+    else messages.push(message);
+  }
+}
+
+function verdictOn({ epoch, c, seq, gap }: BusbarRecord, progress: GatewayProgress): Verdict {
+  return gap !== undefined && !progress.hasRoomFor(gap) ? "too_many_holes" : progress.receive(epoch, c, seq);
+}
