@@ -40,8 +40,12 @@ export function buildModels(scenario: Scenario): Built {
       maxCurrentA: device.max_current,
       firstPlugS: device.first_plug === undefined ? firstPlugS : device.first_plug / 1000,
     };
-    const { car_phases: carPhases } = device;
-    chargers.set(device.id, new Charger(random, grid, carPhases === undefined ? options : { ...options, carPhases }));
+    const { car_phases: carPhases, car_current: car, derated: deratedPercent } = device;
+    const cars = {
+      ...(carPhases === undefined ? {} : { carPhases }),
+      ...(car === undefined ? {} : { carCurrentA: { least: car[0], most: car[1] } }),
+    };
+    chargers.set(device.id, new Charger(random, grid, { ...options, ...cars, deratedPercent }));
   }
   for (const device of devices) {
     if (device.profile !== "eastron-sdm630") continue;

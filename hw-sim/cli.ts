@@ -19,7 +19,7 @@ const ANSWER_MS = 5000;
 const USAGE = `npm run sim                                    start the simulated depot
 npm run sim -- --scenario FILE [--ledger FILE] [--control-port N]   start another site
 npm run sim -- state                           what it does at the moment
-npm run sim -- <verb> <device, line or uplink> [--ms N]   ${VERBS.join(", ")}
+npm run sim -- <verb> <device, line or uplink> [--ms N] [--percent N]   ${VERBS.join(", ")}
   --control URL                                of the simulator to talk to; default: the one that runs here
 `;
 
@@ -31,6 +31,7 @@ function parse(args: string[]) {
       help: { type: "boolean", short: "h", default: false },
       control: { type: "string" },
       ms: { type: "string" },
+      percent: { type: "string" },
       scenario: { type: "string", default: DEPOT },
       ledger: { type: "string" },
       "control-port": { type: "string", default: "0" },
@@ -122,8 +123,10 @@ async function main(args: string[]): Promise<number> {
   if (verb === undefined) return start(parsed);
   if (verb === "state" && target === undefined) return send("GET", "/", values.control);
   if (target === undefined || more.length > 0) return usageError(`${verb} needs one device or line`);
-  const query = values.ms === undefined ? "" : `?ms=${encodeURIComponent(values.ms)}`;
-  return send("POST", `/${encodeURIComponent(verb)}/${encodeURIComponent(target)}${query}`, values.control);
+  const amounts = { ms: values.ms, percent: values.percent };
+  const given = Object.entries(amounts).filter((one): one is [string, string] => one[1] !== undefined);
+  const query = new URLSearchParams(given);
+  return send("POST", `/${encodeURIComponent(verb)}/${encodeURIComponent(target)}?${query}`, values.control);
 }
 
 process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => usageError(messageOf(error)));

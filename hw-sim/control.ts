@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { join } from "node:path";
 import { BusbarError, messageOf, systemCode } from "../core/errors.ts";
-import type { Commands } from "./commands.ts";
+import { AMOUNT_NAMES, type Commands } from "./commands.ts";
 
 const HOST = "127.0.0.1";
 
@@ -81,8 +81,8 @@ export class Control implements AsyncDisposable {
     if (request.method !== "POST" || verb === undefined || target === undefined || more.length > 0) {
       return { status: 404, body: { error: "allowed: GET / and POST /<verb>/<device or line>" } };
     }
-    const ms = searchParams.get("ms");
-    await this.#options.commands.run(verb, target, ms === null ? undefined : Number(ms));
+    const amount = AMOUNT_NAMES.map((name) => searchParams.get(name)).find((text) => text !== null);
+    await this.#options.commands.run(verb, target, amount === undefined ? undefined : Number(amount));
     return { status: 200, body: { ok: `${verb} ${target}` } };
   }
 }

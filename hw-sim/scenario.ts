@@ -7,12 +7,21 @@ import { assetId, duration } from "../core/schema.ts";
 
 const unit = z.int().min(0).max(255).default(1);
 
+const ampere = z.number().min(6).max(80);
+
 const chargerShape = {
   id: assetId,
   unit,
   /** When the first car comes; absent: drawn from the seed, within half a minute. */
   first_plug: duration("0 s", "1 h").optional(),
   car_phases: z.literal([1, 3]).optional(),
+  /** Least and most that cars take per phase when they are not limited; absent: half of max_current up to all of it. */
+  car_current: z
+    .tuple([ampere, ampere])
+    .refine(([least, most]) => least <= most, "the most is less than the least; allowed: [least, most]")
+    .optional(),
+  /** It delivers so much less than it says, percent. */
+  derated: z.number().min(0).max(90).default(0),
 };
 
 const terraAc = z.strictObject({

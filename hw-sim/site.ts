@@ -50,7 +50,7 @@ export interface Site extends AsyncDisposable {
   readonly controlUrl: string;
   readonly ledgerPath: string | undefined;
   /** What commands over HTTP do too. Throws BusbarError CONFIG_INVALID. */
-  command(verb: string, target: string, lateMs?: number): Promise<void>;
+  command(verb: string, target: string, amount?: number): Promise<void>;
   state(): { readonly lines: readonly LineState[]; readonly assets: readonly AssetState[] };
 }
 
@@ -85,7 +85,7 @@ export async function startSite(scenario: Scenario, options: SiteOptions): Promi
     assets: state().assets.map(({ id, profile, line }) => ({ id, profile, line })),
     controlUrl: control.url,
     ledgerPath: ledger.path,
-    command: (verb, target, lateMs) => commands.run(verb, target, lateMs),
+    command: (verb, target, amount) => commands.run(verb, target, amount),
     state,
     [Symbol.asyncDispose]: () => whole.disposeAsync(),
   };

@@ -2,12 +2,14 @@
 import { BusbarError } from "../core/errors.ts";
 import type { Pluggable } from "./models/model.ts";
 
-export const VERBS = ["cut", "restore", "garble", "truncate", "late", "freeze", "plug", "unplug"] as const;
+export const VERBS = ["cut", "restore", "garble", "truncate", "late", "freeze", "derate", "plug", "unplug"] as const;
 export type Verb = (typeof VERBS)[number];
 
 export interface CommandOptions {
   /** How late replies come, milliseconds. */
   readonly lateMs: number;
+  /** How much less than it says a charger delivers. */
+  readonly deratePercent: number;
 }
 
 export interface Target {

@@ -1,7 +1,7 @@
 /** A unit of a Modbus line, as commands see it. */
 import type { Unit } from "./devices/device.ts";
 import { describeFault, type Fault, noFault, setFault } from "./faults.ts";
-import type { Pluggable } from "./models/model.ts";
+import type { Deratable, Pluggable } from "./models/model.ts";
 import { type CommandOptions, type Target, turn, type Verb } from "./target.ts";
 
 export interface LineUnit {
@@ -10,7 +10,7 @@ export interface LineUnit {
   readonly unit: number;
   readonly device: Unit;
   /** The charger behind it, where cars can come. */
-  readonly pluggable: Pluggable | undefined;
+  readonly pluggable: (Pluggable & Deratable) | undefined;
 }
 
 export class UnitTarget implements Target {
@@ -18,7 +18,7 @@ export class UnitTarget implements Target {
   readonly profile: string;
   readonly unit: number;
   readonly device: Unit;
-  readonly pluggable: Pluggable | undefined;
+  readonly pluggable: (Pluggable & Deratable) | undefined;
   readonly fault: Fault = noFault();
   readonly verbs: readonly Verb[];
   readonly #changed: () => Promise<void>;
@@ -32,16 +32,25 @@ export class UnitTarget implements Target {
     this.pluggable = pluggable;
     this.#changed = changed;
     const always = ["cut", "restore", "garble", "truncate", "late", "freeze"] as const;
-    this.verbs = pluggable === undefined ? always : [...always, "plug", "unplug"];
+    this.verbs = pluggable === undefined ? always : [...always, "derate", "plug", "unplug"];
   }
 
   get faults(): string[] {
-    return [...describeFault(this.fault), ...(this.device.frozen ? ["frozen"] : [])];
+    const derated = this.pluggable?.deratedPercent ?? 0;
+    return [
+      ...describeFault(this.fault),
+      ...(this.device.frozen ? ["frozen"] : []),
+      ...(derated > 0 ? [`derated by ${derated} %`] : []),
+    ];
   }
 
   async apply(verb: Verb, options: CommandOptions): Promise<void> {
     if (verb === "freeze") this.device.frozen = true;
     if (verb === "restore") this.device.frozen = false;
+    if (this.pluggable !== undefined) {
+      if (verb === "derate") this.pluggable.deratedPercent = options.deratePercent;
+      if (verb === "restore") this.pluggable.deratedPercent = 0;
+    }
     if (verb === "plug" || verb === "unplug") turn(this.id, this.pluggable, verb);
     setFault(this.fault, verb, options);
     await this.#changed();

@@ -4,7 +4,7 @@
  */
 import { type Random, Wander } from "../random.ts";
 import type { Grid } from "./grid.ts";
-import { type Model, PHASES, type Pluggable, SECONDS_PER_HOUR, type ThreePhase } from "./model.ts";
+import { type Deratable, type Model, PHASES, type Pluggable, SECONDS_PER_HOUR, type ThreePhase } from "./model.ts";
 
 export type ChargerPhase = "idle" | "waiting" | "charging" | "ended";
 
@@ -15,6 +15,9 @@ export interface ChargerOptions {
   readonly firstPlugS: number;
   /** Phases that cars at this box use; absent: some use one, most use three. */
   readonly carPhases?: 1 | 3;
+  /** What cars take per phase when they are not limited; absent: half of `maxCurrentA` up to all of it. */
+  readonly carCurrentA?: { readonly least: number; readonly most: number };
+  readonly deratedPercent?: number;
 }
 
 /** IEC 61851-1: a car may not be offered less than this. */
@@ -36,12 +39,14 @@ interface Car {
   soc: number;
 }
 
-export class Charger implements Model, Pluggable {
+export class Charger implements Model, Pluggable, Deratable {
   readonly #random: Random;
   readonly #grid: Grid;
   readonly #options: ChargerOptions;
   readonly #jitter: readonly Wander[];
   readonly #warmth: Wander;
+  /** It still offers all of `maxCurrentA`: a worn contactor or a hot box, of which no register tells. */
+  deratedPercent: number;
   #phase: ChargerPhase = "idle";
   #leftS: number;
   #car: Car | undefined;
@@ -59,6 +64,7 @@ export class Charger implements Model, Pluggable {
     this.#jitter = PHASES.map(() => new Wander(random, 0.06, 2));
     this.#warmth = new Wander(random, 0.3, 6);
     this.#leftS = options.firstPlugS;
+    this.deratedPercent = options.deratedPercent ?? 0;
     this.#totalWh = Math.floor(random.between(200_000, 900_000));
   }
 
@@ -107,10 +113,12 @@ export class Charger implements Model, Pluggable {
     const random = this.#random;
     const phases = this.#options.carPhases ?? (random.next() < 0.7 ? 3 : 1);
     const most = this.#options.maxCurrentA;
-    const currentA = random.between(Math.max(LEAST_CURRENT_A, most / 2), most);
+    const car = this.#options.carCurrentA ?? { least: Math.max(LEAST_CURRENT_A, most / 2), most };
+    const currentA = random.between(car.least, car.most);
     const soc = random.between(0.45, 0.65);
     const fullPowerS = random.between(25, 50);
-    const batteryWh = (phases * 230 * currentA * fullPowerS) / SECONDS_PER_HOUR / (TAPER_FROM_SOC - soc);
+    const batteryWh =
+      (phases * 230 * Math.min(currentA, most) * fullPowerS) / SECONDS_PER_HOUR / (TAPER_FROM_SOC - soc);
     this.#car = {
       phases,
       currentA,
@@ -143,6 +151,10 @@ export class Charger implements Model, Pluggable {
     this.#leftS = leftS;
   }
 
+  get #limitA(): number {
+    return Math.max(LEAST_CURRENT_A, this.#options.maxCurrentA * (1 - this.deratedPercent / 100));
+  }
+
   #nextCurrentA(stepS: number): number {
     const car = this.#car;
     if (car === undefined) return 0;
@@ -153,7 +165,7 @@ export class Charger implements Model, Pluggable {
       return left;
     }
     const tapered = Math.min(1, 1 - ((1 - TAPER_TO) * (car.soc - TAPER_FROM_SOC)) / (1 - TAPER_FROM_SOC));
-    const wanted = Math.min(this.#options.maxCurrentA, Math.max(LEAST_CURRENT_A, car.currentA * tapered));
+    const wanted = Math.min(this.#limitA, Math.max(LEAST_CURRENT_A, car.currentA * tapered));
     return Math.min(wanted, this.#setCurrentA + car.rampAPerS * stepS);
   }
 
@@ -162,9 +174,7 @@ export class Charger implements Model, Pluggable {
     const phases = this.#car?.phases ?? 0;
     const [j1, j2, j3] = this.#jitter.map((jitter) => jitter.step(stepS)) as [number, number, number];
     const onPhase = (phase: number, jitterA: number): number =>
-      phase < phases && this.#setCurrentA > 0
-        ? Math.min(this.#options.maxCurrentA, Math.max(0, this.#setCurrentA + jitterA))
-        : 0;
+      phase < phases && this.#setCurrentA > 0 ? Math.min(this.#limitA, Math.max(0, this.#setCurrentA + jitterA)) : 0;
     this.#currentsA = [onPhase(0, j1), onPhase(1, j2), onPhase(2, j3)];
     const [v1, v2, v3] = this.voltagesV;
     const [i1, i2, i3] = this.#currentsA;

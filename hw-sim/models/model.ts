@@ -11,6 +11,12 @@ export interface Pluggable {
   unplug(): void;
 }
 
+/** Something that can be made to deliver less than it says. */
+export interface Deratable {
+  /** By how many percent of its rated current; 0: not at all. */
+  deratedPercent: number;
+}
+
 /** L1, L2, L3. */
 export type ThreePhase = readonly [number, number, number];
 

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { type Built, buildModels } from "../../hw-sim/build.ts";
 import { frameKinds } from "../../hw-sim/devices/busbar-sim-van.ts";
 import type { Charger } from "../../hw-sim/models/charger.ts";
-import { loadScenario } from "../../hw-sim/scenario.ts";
+import { loadScenario, type ScenarioDevice } from "../../hw-sim/scenario.ts";
 import { STEP_MS, World } from "../../hw-sim/world.ts";
 
 const depot = loadScenario(new URL("../../hw-sim/scenarios/depot.yaml", import.meta.url).pathname);
@@ -184,4 +184,20 @@ test("frames carry the bits that the table at the head of the DBC file tells", (
   // 525162000 = 0x1F4D5610, -134105000 = 0xF801B858
   assert.equal(data(0x4a0), "10564d1f58b801f8");
   assert.equal(sent.get(0x4a0)!.signals["Vehicle.CurrentLocation.Longitude"], -13.4105);
+});
+
+test("a derated charger offers as much as before, delivers less, and only cars that take more notice", () => {
+  const peakA = (derated: number, car: [number, number]): { peakA: number; offeredA: number } => {
+    const wallbox = { ...depot.lines[0]!.devices[0]!, derated, car_current: car } as ScenarioDevice;
+    const built = buildModels({ ...depot, lines: [{ ...depot.lines[0]!, devices: [wallbox] }] });
+    const box = built.chargers.get("wallbox-1")!;
+    let peakA = 0;
+    watch(new World(built.models, () => 0), 60, () => {
+      peakA = Math.max(peakA, box.currentsA[0]);
+    });
+    return { peakA, offeredA: box.maxCurrentA };
+  };
+  assert.deepEqual(peakA(0, [40, 40]), { peakA: 32, offeredA: 32 });
+  assert.deepEqual(peakA(10, [40, 40]), { peakA: 28.8, offeredA: 32 });
+  assert.deepEqual(peakA(10, [20, 20]), peakA(0, [20, 20]));
 });

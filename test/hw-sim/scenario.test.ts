@@ -85,6 +85,10 @@ test("what is no scenario is told, not thrown as something else", () => {
       "seed: 1\nlines:\n  - { id: a, modbus_tcp: {}, devices: [ { id: b, profile: block, unit: 200, count: 100 } ] }",
       /256 is out of range/,
     ],
+    [
+      "seed: 1\nlines:\n  - id: a\n    modbus_tcp: {}\n    devices: [ { id: b, profile: abb-terra-ac, car_current: [20, 10] } ]",
+      /^f:5: lines.0.devices.0.car_current: the most is less than the least/,
+    ],
   ];
   for (const [text, wanted] of cases) {
     assert.throws(() => parseScenario(text, "f"), { code: "CONFIG_INVALID", message: wanted }, JSON.stringify(text));

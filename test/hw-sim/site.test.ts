@@ -241,6 +241,10 @@ test("commands over HTTP do the same, and say what is wrong with their names", a
   assert.equal(site.state().assets[4]!.now!.driving, false);
   assert.equal((await post("/late/meter-1?ms=750")).status, 200);
   assert.deepEqual(site.state().assets[3]!.faults, ["late 750 ms"]);
+  assert.equal((await post("/derate/wallbox-1?percent=10")).status, 200);
+  assert.deepEqual(site.state().assets[0]!.faults, ["derated by 10 %"]);
+  assert.equal((await post("/restore/wallbox-1")).status, 200);
+  assert.deepEqual(site.state().assets[0]!.faults, []);
   assert.equal((await post("/cut/uplink")).status, 200);
   assert.equal((await post("/restore/uplink")).status, 200);
   assert.deepEqual(asked, ["cut uplink", "restore uplink"]);
@@ -250,6 +254,8 @@ test("commands over HTTP do the same, and say what is wrong with their names", a
     ["/late/van-7", 400, /late has no meaning for van-7; allowed: /],
     ["/plug/meter-1", 400, /plug has no meaning for meter-1/],
     ["/late/meter-1?ms=nonsense", 400, /ms is out of range/],
+    ["/derate/wallbox-1?percent=100", 400, /percent is out of range; allowed: 1 to 90/],
+    ["/derate/meter-1", 400, /derate has no meaning for meter-1/],
     ["/cut/%E0%A4", 400, /URI malformed/],
     ["/cut", 404, /allowed: GET/],
   ];

@@ -230,3 +230,22 @@ test("replay: yesterday of one vehicle, which arrived today", { skip }, async ()
   assert.equal(wrong.code, 1);
   assert.match(wrong.stderr, /^replay: no topic nothing\.telemetry, .*; check --prefix/);
 });
+
+test("app server: goes on where it was after the broker was killed", { skip }, async () => {
+  const prefix = "killed";
+  await makeTopics(prefix);
+  const event = (seq: number): Message => record("record-data.json", { seq, t0: Date.now() });
+  await write(topicName(prefix, "telemetry"), [event(1)]);
+  const port = await freePort();
+  await using server = new ExampleProcess("app-server", [
+    ...["--brokers", brokers, "--prefix", prefix, "--listen", `127.0.0.1:${port}`],
+  ]);
+  await until("it is ready", () => server.stderr.includes("ready\n"), WAIT_MS);
+  const assets = async () => (await get(`http://127.0.0.1:${port}`, "/assets")).body.assets?.map(({ asset }) => asset);
+  assert.deepEqual(await assets(), ["meter-1"]);
+  await kafka.kill(1, "SIGKILL");
+  assert.deepEqual(await assets(), ["meter-1"], "what is known is served meanwhile");
+  await kafka.restart(1);
+  await write(topicName(prefix, "telemetry"), [record("record-data.json", { seq: 2, asset: "meter-2" })]);
+  await until("what came after it", async () => (await assets())?.includes("meter-2") ?? false, WAIT_MS);
+});
