@@ -1,8 +1,5 @@
-/** The cloud's side of the benchmarks: Mosquitto, or where it is not installed the stand-in cloud. */
-import { once } from "node:events";
-import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePort } from "../../test/support/wait.ts";
+import { answers, freePort } from "../../test/support/wait.ts";
 import { startBroker } from "../latency/gateway.ts";
 import { type Running, startNode } from "../support/process.ts";
 
@@ -36,17 +33,5 @@ async function listening({ name, child, output }: Running, port: number): Promis
     const ended = child.exitCode !== null || child.signalCode !== null;
     if (ended || performance.now() > deadline) throw new Error(`${name} does not listen on ${port}:\n${output}`);
     await sleep(20);
-  }
-}
-
-async function answers(port: number): Promise<boolean> {
-  const socket = connect(port, "127.0.0.1");
-  try {
-    await once(socket, "connect");
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
   }
 }

@@ -2,12 +2,11 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { connect as connectTcp } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { connect, type MqttClient } from "mqtt";
-import { freePort, until } from "./wait.ts";
+import { answers, freePort, until } from "./wait.ts";
 
 const CLOUD = fileURLToPath(new URL("../../hw-sim/cloud.ts", import.meta.url));
 const MOSQUITTO = ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto", "/usr/bin/mosquitto"].find(existsSync);
@@ -175,16 +174,4 @@ function mosquittoConfig(dir: string, port: number, options: MosquittoOptions): 
   writeFileSync(passwords, "");
   spawnSync("mosquitto_passwd", ["-b", passwords, options.user.name, options.user.password]);
   return [...lines, "allow_anonymous false", `password_file ${passwords}`];
-}
-
-async function answers(port: number): Promise<boolean> {
-  const socket = connectTcp(port, "127.0.0.1");
-  try {
-    await once(socket, "connect");
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
 }

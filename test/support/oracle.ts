@@ -3,7 +3,15 @@
  * missing, nothing doubled, nothing invented. Every fault test ends with it.
  */
 import { type BusbarRecord, type Gap, parseRecord, plainRecord, type Stream } from "../../core/record.ts";
-import { checkCan, checkModbus, EARLY_MS, LATE_MS, type LedgerSample, type ReceivedSample } from "./oracle-samples.ts";
+import {
+  checkCan,
+  checkModbus,
+  EARLY_MS,
+  type LedgerSample,
+  type ReceivedSample,
+  TOLERANCE,
+  type Tolerance,
+} from "./oracle-samples.ts";
 
 /** A publish as the subscriber saw it. */
 export interface Received {
@@ -26,6 +34,8 @@ export interface OracleInput {
   readonly canAssets: readonly string[];
   /** Assets that the simulator does not serve (the gateway itself). */
   readonly ownAssets: readonly string[];
+  /** Of a machine that is slower than usual. */
+  readonly tolerance?: Tolerance;
 }
 
 export interface Verdict {
@@ -46,19 +56,20 @@ export function judge(input: OracleInput): Verdict {
   const { records, repeats } = distinct(input.received, violations);
   const gaps = records.flatMap((record) => (record.gap === undefined ? [] : [record.gap]));
   checkSequences(records, gaps, violations);
+  const { tolerance = TOLERANCE } = input;
   const own = new Set(input.ownAssets);
   const samples = records.flatMap((record) => (own.has(record.asset ?? "") ? [] : samplesOf(record)));
   const ledger = parseLedger(input.ledger);
   // A gap tells the times of the samples that were lost, which are those of the replies' arrival.
   const covered = ({ ts }: LedgerSample): boolean => {
-    return gaps.some((gap) => ts >= gap.t0 - LATE_MS && ts <= gap.t1 + EARLY_MS);
+    return gaps.some((gap) => ts >= gap.t0 - tolerance.lateMs && ts <= gap.t1 + EARLY_MS);
   };
   const lostAt = gaps.map(({ t1 }) => t1).sort((a, b) => a - b);
   const can = new Set(input.canAssets);
   const bySignal = groupBySignal(ledger, samples);
   for (const [key, { served, arrived }] of bySignal) {
     const check = can.has(key.slice(0, key.indexOf(" "))) ? checkCan : checkModbus;
-    violations.push(...check({ key, served, arrived, intervals: input.intervals, covered, lostAt }));
+    violations.push(...check({ key, served, arrived, intervals: input.intervals, covered, lostAt, tolerance }));
   }
   const told =
     violations.length > MAX_TOLD ? [...violations.slice(0, MAX_TOLD), `… ${violations.length} in all`] : violations;
