@@ -1,5 +1,5 @@
 import { GatewayClock } from "../core/gateway-clock.ts";
-import { BUILD_DATE_MS, bootFileOf, nextBoot, readBootFile } from "../store-forward/boot.ts";
+import { bootFileOf, leastWallMs, nextBoot, readBootFile } from "../store-forward/boot.ts";
 import { clockIsTrusted } from "./clock-trust.ts";
 
 export interface Start {
@@ -12,7 +12,6 @@ export interface Start {
 /** What the gateway knows of time and of its former lives when it starts. */
 export async function startClock(storePath: string): Promise<Start> {
   const previous = readBootFile(bootFileOf(storePath));
-  const leastMs = Math.max(previous?.wallMs ?? 0, BUILD_DATE_MS);
-  const clock = new GatewayClock({ synced: await clockIsTrusted(Date.now()), leastMs });
+  const clock = new GatewayClock({ synced: await clockIsTrusted(Date.now()), leastMs: leastWallMs(previous) });
   return { clock, likelyBoot: nextBoot(previous, 0, clock.wallUs() / 1000) };
 }

@@ -2,8 +2,8 @@
  * The small file beside the outbox that survives it: which boot this is, which epoch's records the cloud has how far.
  *
  * JSON, replaced as a whole: written to `<file>.tmp`, fsync, rename, fsync of the folder. A power cut leaves the old or
- * the new one. It is written at every start before a record can leave, every minute while something changed, and at the
- * end; marks in it may be a minute old, which makes a gap after the loss of the outbox wider, never narrower.
+ * the new one. It is written at every start before a record can leave, at least once a minute while something changed,
+ * and at the end; marks in it may be a minute old, which makes a gap after the loss of the outbox wider, never narrower.
  */
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 import { dirname } from "node:path";

@@ -10,10 +10,10 @@ import { LatestValues } from "./outbox/latest-values.ts";
 import { Outbox } from "./outbox/outbox.ts";
 import { StorageClock } from "./outbox/storage-clock.ts";
 import type { FromStorage, StorageInit, StorageReport, ToStorage } from "./protocol.ts";
+import { Reports } from "./reports.ts";
 import type { Receipt } from "./uplink/options.ts";
 import { Uplink } from "./uplink/uplink.ts";
 
-const REPORT_MS = 1000;
 /** How often a change of state is looked for. */
 const CHANGE_MS = 200;
 
@@ -46,9 +46,8 @@ class StorageThread {
   readonly #stopCommits = new AbortController();
   readonly #stopUplink = new AbortController();
   #running: Promise<unknown> = Promise.resolve();
-  #reports: NodeJS.Timeout | undefined;
-  #reportedAtMs = Number.NEGATIVE_INFINITY;
-  #reportedState = "";
+  readonly #reports: Reports;
+  #looks: NodeJS.Timeout | undefined;
 
   constructor({ init, port, clock, log, outbox, writes }: Parts) {
     this.#port = port;
@@ -63,7 +62,7 @@ class StorageThread {
         return writes.commitIntervalMs;
       },
       monoMs: () => clock.monoMs(),
-      onCommitted: () => this.#report(),
+      onCommitted: () => this.#reports.look(),
     });
     this.#uplink = new Uplink({
       gateway: init.gateway,
@@ -79,6 +78,7 @@ class StorageThread {
       trafficPath: `${init.store.path}.traffic`,
       shownPath: `${init.store.path}.now`,
     });
+    this.#reports = new Reports({ outbox, uplink: this.#uplink, clock, post: (report) => port.post(report) });
   }
 
   start(): void {
@@ -89,8 +89,8 @@ class StorageThread {
       this.#loop.run(this.#stopCommits.signal),
       this.#uplink.run(this.#stopUplink.signal).catch((error: unknown) => this.survive(error)),
     ]);
-    this.#reports = setInterval(() => this.#report(), CHANGE_MS);
-    this.#report();
+    this.#looks = setInterval(() => this.#reports.look(), CHANGE_MS);
+    this.#reports.look();
   }
 
   /** Nothing that goes wrong here may cost the samples in memory: it is told, and the thread goes on. */
@@ -139,25 +139,11 @@ class StorageThread {
     if (!this.#outbox.commit({ final: true })) {
       this.#log.error("stopped while the outbox could not be written: what was in memory is lost");
     }
-    this.#report();
+    this.#reports.finish();
     this.#outbox.close();
-    clearInterval(this.#reports);
+    clearInterval(this.#looks);
     this.#port.post({ type: "stopped" });
     this.#port.close();
-  }
-
-  #report(): void {
-    const uplink = this.#uplink.status();
-    this.#outbox.linkUp = uplink.state === "up";
-    const outbox = this.#outbox.status();
-    // The hand-off counts as lost with this thread what it does not know to be durable: it is told at once.
-    const durable = `${outbox.clock_jumps} ${outbox.durable_until}`;
-    const state = `${outbox.state} ${outbox.error} ${uplink.state} ${uplink.error} ${uplink.conn} ${durable}`;
-    const nowMs = this.#clock.monoMs();
-    if (state === this.#reportedState && nowMs - this.#reportedAtMs < REPORT_MS) return;
-    this.#reportedState = state;
-    this.#reportedAtMs = nowMs;
-    this.#port.post({ type: "store", ts: this.#clock.wallMs(), outbox, uplink });
   }
 }
 

@@ -22,7 +22,7 @@ import { nextBoot } from "../boot.ts";
 import type { OutboxStatus } from "../protocol.ts";
 import type { Position, RecordQueue, SealedRecord } from "../queue.ts";
 import { Ballast } from "./ballast.ts";
-import { BootKeeper, type Moment } from "./boot-keeper.ts";
+import { BootKeeper } from "./boot-keeper.ts";
 import { newEpoch } from "./identity.ts";
 import { LossBook } from "./loss-book.ts";
 import type { CommitOptions, OutboxOptions } from "./options.ts";
@@ -31,7 +31,7 @@ import { openStore, unwritable } from "./recovery.ts";
 import type { CloudReceipt } from "./renew.ts";
 import { Session } from "./session.ts";
 import { faultOf } from "./sqlite.ts";
-import { outboxStatus } from "./status.ts";
+import { type BriefStatus, briefStatus, outboxStatus } from "./status.ts";
 import { MAX_SEAL_BYTES } from "./transaction.ts";
 
 const RETRY_MS = 3000;
@@ -127,7 +127,7 @@ export class Outbox implements RecordQueue {
       this.#transact(session, { seal, final });
       if (!final && session.proceed(this.#now)) this.onSealed?.();
       this.#recovered();
-      this.#keepBoot(session, final ? "end" : "going on");
+      this.#bootFile.keep(session, { at: final ? "end" : "going on", ...this.#now });
       return true;
     } catch (error) {
       this.#failed(error);
@@ -167,9 +167,13 @@ export class Outbox implements RecordQueue {
 
   status(): OutboxStatus {
     const summary = this.#guarded(undefined, (session) => session.summary(this.#o.clock));
-    const { boot, epoch } = this;
-    const known = { boot, epoch, error: this.#error, notice: this.#notice, watermark: this.#pending.watermark };
-    return outboxStatus(this.#o, { ...known, summary, drops: this.#losses.counts(this.#pending.losses) });
+    const known = { boot: this.boot, epoch: this.epoch, drops: this.#losses.counts(this.#pending.losses) };
+    return { ...outboxStatus(this.#o, { ...known, summary }), ...this.brief() };
+  }
+
+  /** The part of `status` that costs nothing. */
+  brief(): BriefStatus {
+    return briefStatus(this.#error, this.#notice, this.#pending.watermark);
   }
 
   /** Closes the file; what is not committed is lost. */
@@ -192,12 +196,8 @@ export class Outbox implements RecordQueue {
     }
   }
 
-  get #now(): { readonly nowMs: number; readonly synced: boolean } {
-    return { nowMs: this.#o.clock.wallMs(), synced: this.#synced };
-  }
-
-  #keepBoot(session: Session, at: Moment["at"]): void {
-    this.#bootFile.keep(session, { at, synced: this.#synced, newestMs: this.#pending.newestMs });
+  get #now(): { readonly nowMs: number; readonly synced: boolean; readonly newestMs: number } {
+    return { nowMs: this.#o.clock.wallMs(), synced: this.#synced, newestMs: this.#pending.newestMs };
   }
 
   #renew(session: Session, receipt: CloudReceipt): void {
@@ -211,7 +211,7 @@ export class Outbox implements RecordQueue {
     this.#session = session;
     this.#epoch = session.identity.epoch.name;
     if (this.#released) session.release();
-    this.#keepBoot(session, "begin");
+    this.#bootFile.keep(session, { at: "begin", ...this.#now });
   }
 
   #begin(): Session {

@@ -140,7 +140,8 @@ export class Reader {
     const kept = this.#kept.get(keyOf(seal));
     if (kept !== undefined) return kept;
     const { good, bad } = this.#verified(seal);
-    for (const run of runsOf(bad)) this.#tellCorrupt(seal, run.from, run.to);
+    const untold = bad.filter((seq) => !this.#options.acks.has(seal.stream, seal.epoch, seq));
+    for (const run of runsOf(untold)) this.#tellCorrupt(seal, run.from, run.to);
     this.keep(seal, good);
     return good;
   }

@@ -15,10 +15,11 @@ import { type LostRecords, Reader } from "./reader.ts";
 import { spanOfRecord } from "./record-span.ts";
 import { type CloudReceipt, isAhead, strikeUnsent } from "./renew.ts";
 import { beginRenewal, renewalOf, renewSome } from "./renewal.ts";
-import { droppedCritical, limitBytes } from "./retention.ts";
+import { limitBytes } from "./retention.ts";
 import { noteSalvage, Salvage } from "./salvage.ts";
 import type { EpochRow, SealRow } from "./schema.ts";
 import type { BeginOptions, Committed, SessionOptions, Summary, Work } from "./session-options.ts";
+import { passTold, recall } from "./told.ts";
 import { addGap, type CommitResult, commitAll, type OpenRow } from "./transaction.ts";
 
 export class Session {
@@ -40,9 +41,9 @@ export class Session {
     this.#renewal = renewalOf(store);
     this.#epochs = new Map(store.epochs().map((epoch) => [epoch.n, epoch]));
     this.#acks.load(store.marks());
-    this.#recall();
+    recall(store, this.#acks);
     const onCorrupt = (lost: LostRecords): void => {
-      for (let seq = lost.from; seq <= lost.to; seq++) this.#acks.ack(lost.stream, lost.epoch.n, seq);
+      passTold(this.#acks, { ...lost, epoch: lost.epoch.n });
       onLost(lost);
     };
     this.#reader = new Reader({ store, acks: this.#acks, gateway, epochs: this.#epochs, onCorrupt });
@@ -117,6 +118,8 @@ export class Session {
     for (const { seal, records } of result.sealed) this.#reader.keep(seal, records);
     this.#open = result.open;
     this.#dead.length = 0;
+    // Found before the file was closed and opened again: this session has not heard of them.
+    if (work.lost.length > 0) recall(store, this.#acks);
     const told = this.#acks.mark("c", identity.epoch.n).next > nextCritical;
     const { dropped, expired, unknown } = result;
     return { sealed: told || result.sealed.length > 0, dropped, expired, unknown };
@@ -277,14 +280,6 @@ export class Session {
   #orMended<T>(work: () => T, inTransaction = false): T {
     const proven = (seal: SealRow): number => this.#reader.proven(seal);
     return orMended(work, { ...this.#o, proven, first: this.#renewal?.to, inTransaction });
-  }
-
-  /** What the file knows beside the marks of numbers that nobody will acknowledge. */
-  #recall(): void {
-    const { store } = this.#o;
-    for (const [epoch, to] of Object.entries(droppedCritical(store)))
-      this.#acks.dropped("c", Number(epoch), { from: 1, to });
-    for (const { epoch, stream, seq } of store.deadNumbers()) this.ack(stream, { epoch, seq });
   }
 
   #limit(): number {

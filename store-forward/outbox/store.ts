@@ -222,10 +222,6 @@ export class Store extends DbFile {
     this.#db.exec("DELETE FROM dead WHERE id <= (SELECT max(id) FROM dead) - 1000");
   }
 
-  deadNumbers(): Pick<SealedRecord, "epoch" | "stream" | "seq">[] {
-    return this.#db.prepare<[], SealedRecord>("SELECT epoch, stream, seq FROM dead").all();
-  }
-
   epochs(): EpochRow[] {
     return this.#epochs.all();
   }

@@ -13,6 +13,7 @@ import { makeRoom, type RoomOptions } from "./retention.ts";
 import { encodeRow } from "./rows.ts";
 import type { EpochRow, MarkRow, PackedRow, SealRow } from "./schema.ts";
 import { ENCODER } from "./seal.ts";
+import { noteTold } from "./told.ts";
 
 /** One row, and what one seal is made of: bounds what a read must hold in memory at once. */
 const MAX_ROW_BYTES = 256 * 1024;
@@ -77,6 +78,7 @@ export function commitAll(input: CommitInput): CommitResult {
     store.dropGap(gap.id);
   }
   const flushed = input.acks.flush(store, (lost) => addGap(input, vanished(input, lost)));
+  noteTold(store, input.lost, input.epochs);
   return { open: input.seal ? [] : rows, sealed, flushed, marks: store.marks(), dropped, unknown, expired };
 }
 

@@ -67,6 +67,61 @@ test("a rejected record with others waiting before it stays rejected over a rest
   db.close();
 });
 
+test("a corrupt record with others waiting before it is told once, however often it is read and over restarts", (t) => {
+  const { open, path } = bench(t);
+  let outbox = open();
+  sealed(outbox, [1, 2, 3]);
+  for (const type of ["one", "two", "three"]) {
+    outbox.takeCritical({ kind: "event", t0: T0, body: `"event":{"type":"${type}"}` });
+  }
+  outbox.commit();
+  outbox.close();
+  change(path, "UPDATE packed SET crc = crc + 1 WHERE id = (SELECT row_from FROM seal WHERE seq_from = 2)");
+  change(path, "UPDATE record SET plain = CAST(replace(plain, 'two', 'tow') AS BLOB) WHERE seq = 2");
+  for (let start = 0; start < 3; start++) {
+    outbox = open();
+    for (let again = 0; again < 3; again++) {
+      assert.deepEqual(
+        all(outbox, "t").map(({ seq }) => seq),
+        [1, 3],
+      );
+      assert.deepEqual(
+        all(outbox, "c").map(({ seq }) => seq),
+        start + again === 0 ? [1, 3] : [1, 3, 4, 5],
+      );
+      outbox.commit();
+    }
+    assert.equal(outbox.status().drops.corrupt, start === 0 ? 1 : 0);
+  }
+  assert.deepEqual(
+    gaps(outbox).map(({ c, from, to, reason }) => [c, from, to, reason]),
+    [
+      ["t", 2, 2, "corrupt"],
+      ["c", 2, 2, "corrupt"],
+    ],
+  );
+  for (const stream of ["t", "c"] as const) for (const record of all(outbox, stream)) outbox.ack(stream, record);
+  outbox.commit();
+  assert.equal(outbox.status().waiting, 0);
+  assert.deepEqual(outbox.status().streams.t, { next: 4, acked: 3 });
+});
+
+test("of a seal that rotted, what was acknowledged before is not told as lost", (t) => {
+  const { open, path } = bench(t);
+  let outbox = open();
+  give(outbox, batch(T0, [1, 1], [4, 2]));
+  outbox.commit({ seal: true });
+  const [first] = all(outbox, "t");
+  outbox.ack("t", first!);
+  outbox.commit();
+  outbox.close();
+  change(path, "UPDATE packed SET crc = crc + 1");
+  outbox = open();
+  assert.deepEqual(all(outbox, "t"), []);
+  outbox.commit();
+  assert.deepEqual(gaps(outbox), [{ c: "t", from: 2, to: 2, samples: 1, reason: "corrupt" }]);
+});
+
 test("a seal that vanished between others is told, whatever is acknowledged around it", (t) => {
   const { open, path } = bench(t);
   let outbox = open();
