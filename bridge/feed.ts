@@ -75,7 +75,7 @@ export class Feed {
     const { inbox, log, metrics } = this.#o;
     const life = inbox.begin();
     try {
-      const session = await Session.open(await this.#options(life), signal);
+      const session = await Session.open(this.#options(life), signal);
       this.#session = session;
       this.problem = undefined;
       metrics.connected(session.kept);
@@ -93,7 +93,7 @@ export class Feed {
     }
   }
 
-  async #options(life: number): Promise<SessionOptions> {
+  #options(life: number): SessionOptions {
     const { config, clientId, filters } = this.#o;
     const { password_file: file } = config;
     return {
@@ -101,8 +101,8 @@ export class Feed {
       level: this.#level,
       clientId,
       username: config.username,
-      password: file === undefined ? undefined : await readPassword("mqtt.password_file", file),
-      tls: await readTls("mqtt", config),
+      password: file === undefined ? undefined : readPassword("mqtt.password_file", file),
+      tls: readTls("mqtt", config),
       sessionExpiryMs: config.session_expiry,
       window: config.window,
       maxPacketBytes: MAX_PACKET_BYTES,

@@ -54,9 +54,10 @@ export function takeIn(topic: string, payload: Buffer, birthOf: BirthOf): Intake
   if (payload.length > MAX_RECORD_BYTES) return dead("oversized");
   const birth = payload.subarray(0, 3).equals(BZ1) ? payload.subarray(3, 7).toString("hex") : undefined;
   if (birth !== undefined && birthOf(gateway, birth) === undefined) return { is: "waits", gateway, birth };
+  const checked = unpacked(payload);
   let plain: Buffer;
   try {
-    plain = unpacked(payload) ?? plainRecord(payload, (id) => birthOf(gateway, id));
+    plain = checked ?? plainRecord(payload, (id) => birthOf(gateway, id));
   } catch (error) {
     const cause = error instanceof Error ? error.cause : undefined;
     return dead(systemCode(cause) === "ERR_BUFFER_TOO_LARGE" ? "oversized" : "malformed");
@@ -64,7 +65,7 @@ export function takeIn(topic: string, payload: Buffer, birthOf: BirthOf): Intake
   const record = parse(plain);
   if (record === undefined) return dead("malformed");
   if (record.v !== 1) return dead("version");
-  if (!crcHolds(plain)) return dead("crc");
+  if (checked === undefined && !crcHolds(plain)) return dead("crc");
   if (record.gw !== gateway || record.asset !== asset || record.k !== kind || !isSound(record)) return dead("header");
   return { is: "record", record, plain };
 }

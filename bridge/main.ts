@@ -96,10 +96,13 @@ class TopicKeeper {
 
   /** False when aborted first. Throws BusbarError TOPIC_INVALID. */
   async provide(signal: AbortSignal): Promise<boolean> {
+    const stopped = aborted(signal);
     for (const retryMs of backoff(RETRY)) {
       if (signal.aborted) return false;
       try {
-        await provideTopics(this.#kafka, this.#config.kafka, this.#log);
+        // A Kafka that hangs holds it for minutes.
+        await Promise.race([provideTopics(this.#kafka, this.#config.kafka, this.#log), stopped]);
+        if (signal.aborted) return false;
         this.problem = undefined;
         return true;
       } catch (error) {

@@ -1,5 +1,5 @@
 /** Passwords and PEM files: read at every connection, so that a renewed file needs no restart. */
-import { readFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
 import { BusbarError, systemCode } from "../core/errors.ts";
 
 export interface TlsFiles {
@@ -15,18 +15,18 @@ export interface TlsMaterial {
 }
 
 /** The first line. Throws BusbarError CONFIG_UNREADABLE, which names key and file, never what is in it. */
-export async function readPassword(key: string, path: string): Promise<string> {
-  const bytes = await readKey(key, path);
+export function readPassword(key: string, path: string): string {
+  const bytes = readKey(key, path);
   return (bytes.toString("utf8").split("\n", 1)[0] ?? "").replace(/\r$/, "");
 }
 
 /** Throws BusbarError CONFIG_UNREADABLE. */
-export async function readTls(key: string, files: TlsFiles): Promise<TlsMaterial> {
-  const read = async (name: keyof TlsFiles): Promise<Buffer | undefined> => {
+export function readTls(key: string, files: TlsFiles): TlsMaterial {
+  const read = (name: keyof TlsFiles): Buffer | undefined => {
     const path = files[name];
-    return path === undefined ? undefined : await readKey(`${key}.${name}`, path);
+    return path === undefined ? undefined : readKey(`${key}.${name}`, path);
   };
-  const [ca, cert, pem] = [await read("ca_file"), await read("cert_file"), await read("key_file")];
+  const [ca, cert, pem] = [read("ca_file"), read("cert_file"), read("key_file")];
   return {
     ...(ca === undefined ? {} : { ca }),
     ...(cert === undefined ? {} : { cert }),
@@ -34,9 +34,9 @@ export async function readTls(key: string, files: TlsFiles): Promise<TlsMaterial
   };
 }
 
-async function readKey(key: string, path: string): Promise<Buffer> {
+function readKey(key: string, path: string): Buffer {
   try {
-    return await readFile(path);
+    return readFileSync(path);
   } catch (cause) {
     const what = `${key} ${path} cannot be read (${systemCode(cause)})`;
     throw new BusbarError("CONFIG_UNREADABLE", what, { remedy: "check that it exists and Busbar may read it", cause });

@@ -2,6 +2,7 @@
  * The only file that loads kafkajs: everything else works with the object made here. kafkajs 2.2.4 as it is published,
  * public calls only; its hazards and what is done about each stand in docs/BRIDGE.md.
  */
+import type { ConnectionOptions } from "node:tls";
 import { promisify } from "node:util";
 import { gunzip, gzip, type ZstdOptions, constants as zlib, zstdCompress, zstdDecompress } from "node:zlib";
 // biome-ignore lint/correctness/noUnresolvedImports: kafkajs is CommonJS, and Node finds only some of its names.
@@ -13,6 +14,7 @@ import kafkajs, {
   type SASLOptions,
 } from "kafkajs";
 import type { Logger } from "../../core/log.ts";
+import { ZstdFrames } from "../../core/zstd-frames.ts";
 import type { KafkaConfig } from "../config.ts";
 import { readPassword, readTls } from "../secrets.ts";
 import { realRecords } from "./records.ts";
@@ -39,6 +41,9 @@ const REQUEST_TIMEOUT_MS = 15_000;
 /** With kafkajs's own 300 ms, back-to-back transactions wait for each other (20k instead of 38k messages per second). */
 const RETRY: RetryOptions = { initialRetryTime: 5, factor: 0.2, multiplier: 2, maxRetryTime: 1000, retries: 10 };
 
+/** Up to here a context and a thread's turn for each batch cost more than compressing it at once does. */
+const SMALL_BYTES = 64 * 1024;
+
 export interface ClientOptions {
   /** Names this process in the broker's logs and quotas. */
   readonly clientId: string;
@@ -51,24 +56,49 @@ export async function createKafka(config: KafkaConfig, options: ClientOptions): 
   prepareOnce();
   return new kafkajs.Kafka({
     clientId: options.clientId,
-    brokers: [...config.brokers],
+    // From the first of a list it would begin anew each time, also where that one hangs.
+    brokers: () => shuffled(config.brokers),
     connectionTimeout: CONNECT_TIMEOUT_MS,
     authenticationTimeout: CONNECT_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
     retry: { ...RETRY, ...options.retry },
     logLevel: kafkajs.logLevel.INFO,
     logCreator: () => (entry) => writeLog(options.log, entry),
-    ...(await security(config)),
+    ...security(config),
   });
 }
 
-async function security({ sasl, tls }: KafkaConfig): Promise<Pick<KafkaJsConfig, "ssl" | "sasl">> {
-  const ssl = tls === undefined ? {} : { ssl: { ...(await readTls("kafka.tls", tls)) } };
-  if (sasl === undefined) return ssl;
-  const { mechanism, username } = sasl;
-  const password = await readPassword("kafka.sasl.password_file", sasl.password_file);
+function shuffled(brokers: readonly string[]): string[] {
+  const keyed = brokers.map((broker) => ({ broker, at: Math.random() }));
+  return keyed.sort((a, b) => a.at - b.at).map(({ broker }) => broker);
+}
+
+/** kafkajs looks at these objects at each connection: what they ask for is read then. */
+function security({ sasl, tls }: KafkaConfig): Pick<KafkaJsConfig, "ssl" | "sasl"> {
+  return {
+    ...(tls === undefined ? {} : { ssl: tlsNow(tls) }),
+    ...(sasl === undefined ? {} : { sasl: loginNow(sasl) }),
+  };
+}
+
+function tlsNow(files: NonNullable<KafkaConfig["tls"]>): ConnectionOptions {
+  const now = () => readTls("kafka.tls", files);
+  now();
+  return Object.defineProperties(
+    {},
+    {
+      ca: { enumerable: true, get: () => now().ca },
+      cert: { enumerable: true, get: () => now().cert },
+      key: { enumerable: true, get: () => now().key },
+    },
+  );
+}
+
+function loginNow({ mechanism, username, password_file: file }: NonNullable<KafkaConfig["sasl"]>): SASLOptions {
+  const now = () => readPassword("kafka.sasl.password_file", file);
+  now();
   // The union of kafkajs has one member per mechanism, which all look the same.
-  return { ...ssl, sasl: { mechanism, username, password } as SASLOptions };
+  return Object.defineProperty({ mechanism, username }, "password", { enumerable: true, get: now }) as SASLOptions;
 }
 
 /** kafkajs logs as errors what it then retries, and what it throws: whoever handles it logs it once. */
@@ -84,8 +114,10 @@ function prepareOnce(): void {
   prepared = true;
   // Level 1: a third of the CPU of the default for a tenth more bytes.
   const quick = { params: { [zlib.ZSTD_c_compressionLevel]: 1 } };
+  const frames = new ZstdFrames(quick);
   const zstd = promisify<Buffer, ZstdOptions, Buffer>(zstdCompress);
-  setCodec(CompressionTypes.ZSTD, (bytes) => zstd(bytes, quick), promisify<Buffer, Buffer>(zstdDecompress));
+  const compress = async (bytes: Buffer) => (bytes.length > SMALL_BYTES ? zstd(bytes, quick) : frames.compress(bytes));
+  setCodec(CompressionTypes.ZSTD, compress, promisify<Buffer, Buffer>(zstdDecompress));
   setCodec(CompressionTypes.GZIP, promisify<Buffer, Buffer>(gzip), promisify<Buffer, Buffer>(gunzip));
   withoutTimeoutWarning();
 }

@@ -22,7 +22,15 @@ const REMEDIES: readonly (readonly [types: readonly string[], remedy: string])[]
   [["KAFKA_STORAGE_ERROR"], "free or repair the broker's disk"],
   [["KafkaJSConnectionError", "KafkaJSConnectionClosedError"], "check kafka.brokers and that the brokers run"],
   [["KafkaJSSASLAuthenticationError"], "check kafka.sasl"],
+  // What kafkajs makes of a missing right, too.
+  [
+    ["KafkaJSGroupCoordinatorNotFound"],
+    "check that the brokers run, and that the Kafka user has the rights that docs/BRIDGE.md lists",
+  ],
 ];
+
+/** OpenSSL's and Node's codes. */
+const TLS_CODE = /CERT|SSL|TLS|SIGNATURE/;
 
 /** Another producer with the same transactional id has begun: the partition is somebody else's now. */
 export function isFenced(error: unknown): boolean {
@@ -44,19 +52,21 @@ export function kafkaError(what: string, cause: unknown): BusbarError {
     return new BusbarError("BRIDGE_FENCED", `${what}: another instance has taken over`, { cause });
   }
   const names = namesOf(cause);
-  const remedy = REMEDIES.find(([types]) => types.some((type) => names.includes(type)))?.[1];
+  const remedy = names.some((name) => TLS_CODE.test(name))
+    ? "check kafka.tls and the brokers' certificates"
+    : REMEDIES.find(([types]) => types.some((type) => names.includes(type)))?.[1];
   return new BusbarError("BRIDGE_KAFKA", `${what}: ${messageOf(cause)}`, {
     cause,
     ...(remedy === undefined ? {} : { remedy }),
   });
 }
 
-/** Names and protocol types of an error and of what caused it. */
+/** Names, protocol types and system codes of an error and of what caused it. */
 function namesOf(error: unknown): string[] {
   const names: string[] = [];
   for (let at = error; at instanceof Error && names.length < 20; at = at.cause) {
-    const { name, type } = at as { name: string; type?: unknown };
-    names.push(name, ...(typeof type === "string" ? [type] : []));
+    const { name, type, code } = at as { name: string; type?: unknown; code?: unknown };
+    names.push(...[name, type, code].filter((one) => typeof one === "string"));
   }
   return names;
 }

@@ -41,6 +41,8 @@ const WATCH_MS = 250;
 const MAX_WAIT_MS = 250;
 const READ_SILENCE_MS = 20_000;
 const RETRY = { firstMs: 250, maxMs: 5000 };
+const LEAVE_WAIT_MS = 3000;
+const UNANSWERED = "check kafka.brokers and that the brokers run";
 
 export class Membership {
   readonly #o: MembershipOptions;
@@ -117,7 +119,9 @@ export class Membership {
       retry: { restartOnFailure: () => Promise.resolve(false) },
     });
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => this.#joined(consumer, payload.memberAssignment));
-    consumer.on(consumer.events.HEARTBEAT, () => this.#confirm());
+    consumer.on(consumer.events.HEARTBEAT, () => {
+      if (this.#consumer === consumer) this.#confirm();
+    });
     consumer.on(consumer.events.CRASH, ({ payload }) => end.resolve(kafkaError("kafka group", payload.error)));
     const stop = (): void => end.resolve(new BusbarError("BRIDGE_KAFKA", "kafka group: stopped"));
     signal.addEventListener("abort", stop, { once: true });
@@ -135,7 +139,8 @@ export class Membership {
       this.#held = new Set();
       this.#own(this.#held);
       for (const { done } of this.#readings.values()) done.reject(new Error("fell out of the group"));
-      await consumer.disconnect().catch(() => {});
+      // A coordinator that hangs takes no leave.
+      await Promise.race([consumer.disconnect().catch(() => {}), delay(LEAVE_WAIT_MS, undefined, { ref: false })]);
     }
   }
 
@@ -147,11 +152,11 @@ export class Membership {
     }
     const mine = assignment[this.#topics[0] as string] ?? [];
     this.#held = new Set(mine.toSorted((a, b) => a - b));
-    this.problem = undefined;
     this.#confirm();
   }
 
   #confirm(): void {
+    this.problem = undefined;
     this.#confirmedMs = performance.now();
     this.#confirmedAt = Date.now();
     this.#own(this.#held);
@@ -174,8 +179,11 @@ export class Membership {
       const what = `kafka group: this process stood still for ${(stoodMs / 1000).toFixed(1)} s`;
       this.#fallOut(new BusbarError("BRIDGE_KAFKA", what, { remedy: "give it more CPU if it happens again" }));
     } else if (this.#owned.size > 0 && nowMs - this.#confirmedMs > this.#o.sessionTimeoutMs) {
-      this.problem = "Kafka does not answer heartbeats; check kafka.brokers and that the brokers run";
+      this.problem = `Kafka does not answer heartbeats; ${UNANSWERED}`;
       this.#own(new Set());
+    } else if (this.#consumer !== undefined && nowMs - this.#confirmedMs > 2 * this.#o.sessionTimeoutMs) {
+      // kafkajs goes by the wall clock: where that stepped back, this consumer asks no more for as long.
+      this.#fallOut(new BusbarError("BRIDGE_KAFKA", "kafka group: no heartbeat is answered", { remedy: UNANSWERED }));
     }
     for (const { lastMs, done } of this.#readings.values()) {
       if (nowMs - lastMs > READ_SILENCE_MS) done.reject(new Error(`nothing came in ${READ_SILENCE_MS / 1000} s`));

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { connectAsync, type MqttClient } from "mqtt";
 import { uplinkPrefix } from "../../core/topics.ts";
 import type { KafkaCluster } from "../../hw-sim/kafka/cluster.ts";
-import { type Broker, startMosquitto } from "../support/broker.ts";
+import { type Broker, type MosquittoOptions, startMosquitto } from "../support/broker.ts";
 import { until } from "../support/wait.ts";
 import { BridgeProcess, type BridgeUnderTest } from "./bridge-process.ts";
 import { committed, type Seen, uncommitted } from "./kcat.ts";
@@ -15,6 +15,8 @@ export interface LineOptions extends Partial<Pick<BridgeUnderTest, "bridge" | "m
   readonly name: string;
   /** Mosquitto's own. */
   readonly mosquitto?: readonly string[];
+  /** Whom Mosquitto takes; default: anybody. */
+  readonly user?: MosquittoOptions["user"];
 }
 
 export interface Line extends AsyncDisposable {
@@ -35,11 +37,25 @@ export interface Line extends AsyncDisposable {
 
 const LIMIT_MS = 60_000;
 
-export async function startLine({ cluster, name, mosquitto = [], bridge = {}, ...more }: LineOptions): Promise<Line> {
+export async function startLine({
+  cluster,
+  name,
+  mosquitto = [],
+  bridge = {},
+  user,
+  ...more
+}: LineOptions): Promise<Line> {
   await using opened = new AsyncDisposableStack();
   const dir = mkdtempSync(join(tmpdir(), "busbar-line-"));
   opened.defer(() => rmSync(dir, { recursive: true, force: true }));
-  const broker = opened.use(await startMosquitto({ maxInflight: 2000, record: false, extra: mosquitto }));
+  const broker = opened.use(
+    await startMosquitto({
+      maxInflight: 2000,
+      record: false,
+      extra: mosquitto,
+      ...(user === undefined ? {} : { user }),
+    }),
+  );
   const { brokers } = cluster;
   const process = new BridgeProcess({
     dir,
@@ -51,7 +67,11 @@ export async function startLine({ cluster, name, mosquitto = [], bridge = {}, ..
     kafka: { topic_prefix: name, partitions: 4, ...more.kafka },
   });
   opened.use(process);
-  const publisher = await connectAsync(broker.url, { protocolVersion: 5, reconnectPeriod: 200 });
+  const publisher = await connectAsync(broker.url, {
+    protocolVersion: 5,
+    reconnectPeriod: 200,
+    ...(user === undefined ? {} : { username: user.name, password: user.password }),
+  });
   publisher.on("error", () => undefined);
   opened.defer(() => publisher.endAsync(true));
   const read = (topic: string): Promise<Seen[]> => committed(brokers, `${name}.${topic}`);

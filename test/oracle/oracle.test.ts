@@ -168,3 +168,15 @@ test("a reply to a process that was killed does not take the sample of the next 
   ];
   assert.deepEqual(verdict(ledger, [data(1, "m", [[1002, 5]])], { intervals }), []);
 });
+
+test("CAN: frames of one millisecond are all known", () => {
+  const [first, second] = [line(10, "van", 1), line(10, "van", 2)];
+  assert.deepEqual(verdict([first, second], [data(1, "van", [[10, 1]])]), []);
+});
+
+test("what is too late on an ordinary machine is told so, and not on one that is said to be slow", () => {
+  const late = [[line(0, "m", 5)], [data(1, "m", [[900, 5]])]] as const;
+  assert.equal(verdict([...late[0]], [...late[1]]).length, 2);
+  const tolerance = { lateMs: 1000, canMs: 5, jitterMs: 600 };
+  assert.deepEqual(verdict([...late[0]], [...late[1]], { tolerance }), []);
+});
