@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { plainRecord } from "../../core/record.ts";
 import { answerPublish, RawServer } from "../store-forward/uplink/raw-server.ts";
 import { Rig } from "../store-forward/uplink/rig.ts";
 import { FaultProxy } from "../support/fault-proxy.ts";
@@ -103,7 +104,7 @@ test("records cut in the middle, over and over, with loss: each arrives whole, n
   await using server = await RawServer.start({
     onPublish: (publish) => {
       if (!publish.topic.includes("/data/")) return answerPublish(publish);
-      const text = publish.payload.toString();
+      const text = plainRecord(publish.payload as Buffer).toString();
       const { seq } = JSON.parse(text) as { seq: number };
       assert.equal(taken.get(`${seq}`) ?? text, text, "a resend is identical");
       taken.set(`${seq}`, text);
