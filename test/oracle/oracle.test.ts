@@ -180,3 +180,15 @@ test("what is too late on an ordinary machine is told so, and not on one that is
   const tolerance = { lateMs: 1000, canMs: 5, jitterMs: 600 };
   assert.deepEqual(verdict([...late[0]], [...late[1]], { tolerance }), []);
 });
+
+test("a `time` record moves the samples of its boot that were taken before the clock was true", () => {
+  const common = { gw: "gw", epoch: "aaaaaaaa", seq: 1, boot: 1, birth: "00000000" };
+  const header = { ...common, k: "data", asset: "m", c: "t", sync: false, t0: T0 + 60_000 } as const;
+  const early = { topic: `${PREFIX}/data/m`, payload: sealRecord(header, '"g":[{"t":[5],"s":{"P":[7]}}]') };
+  const told = { ...common, k: "time", c: "c", sync: true, t0: T0 } as const;
+  const time = (boot: number): Received => {
+    return { topic: `${PREFIX}/time`, payload: sealRecord(told, `"time":{"boot":${boot},"offset_ms":-60000}`) };
+  };
+  assert.deepEqual(verdict([line(4, "m", 7)], [early, time(1)]), []);
+  assert.equal(verdict([line(4, "m", 7)], [early, time(2)]).length, 2);
+});

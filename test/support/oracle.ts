@@ -57,8 +57,9 @@ export function judge(input: OracleInput): Verdict {
   const gaps = records.flatMap((record) => (record.gap === undefined ? [] : [record.gap]));
   checkSequences(records, gaps, violations);
   const { tolerance = TOLERANCE } = input;
+  const offsets = offsetsOf(records);
   const own = new Set(input.ownAssets);
-  const samples = records.flatMap((record) => (own.has(record.asset ?? "") ? [] : samplesOf(record)));
+  const samples = records.flatMap((record) => (own.has(record.asset ?? "") ? [] : samplesOf(record, offsets)));
   const ledger = parseLedger(input.ledger);
   // A gap tells the times of the samples that were lost, which are those of the replies' arrival.
   const covered = ({ ts }: LedgerSample): boolean => {
@@ -127,10 +128,15 @@ function checkSequences(records: readonly BusbarRecord[], gaps: readonly Gap[], 
   }
 }
 
-function samplesOf(record: BusbarRecord): ReceivedSample[] {
+/** By boot: how far its times are off that were taken before the clock was true. */
+function offsetsOf(records: readonly BusbarRecord[]): ReadonlyMap<number, number> {
+  return new Map(records.flatMap(({ time }) => (time === undefined ? [] : [[time.boot, time.offset_ms] as const])));
+}
+
+function samplesOf(record: BusbarRecord, offsets: ReadonlyMap<number, number>): ReceivedSample[] {
   const samples: ReceivedSample[] = [];
   for (const group of record.g ?? []) {
-    let ts = record.t0;
+    let ts = record.t0 + (record.sync ? 0 : (offsets.get(record.boot) ?? 0));
     for (let i = 0; i < group.t.length; i++) {
       ts += group.t[i] as number;
       for (const [signal, values] of Object.entries(group.s)) {

@@ -1,4 +1,4 @@
-/** The guest's first file system: busybox, the kernel modules in the order of their needs, and init.sh. */
+/** A guest's first file system: busybox, the kernel modules in the order of their needs, and the first process. */
 import { createHash } from "node:crypto";
 import {
   chmodSync,
@@ -18,15 +18,19 @@ import { fileURLToPath } from "node:url";
 import type { Kernel } from "./kernel.ts";
 import { run, whereIs } from "./tools.ts";
 
-const INIT = fileURLToPath(new URL("init.sh", import.meta.url));
-const SOURCES = [INIT, fileURLToPath(import.meta.url)];
-/** What the guest cannot do without; what these need is found in them. */
-const WANTED = ["virtio_pci", "9pnet_virtio", "9p", "can_raw", "vcan"];
+const SELF = fileURLToPath(import.meta.url);
+
+export interface Contents {
+  /** The script that the kernel starts. */
+  readonly init: string;
+  /** What the guest cannot do without; what these need is found in them. */
+  readonly modules: readonly string[];
+}
 
 /** The image's path: from the cache, or built. */
-export function buildInitramfs(cache: string, kernel: Kernel): string {
-  const hash = createHash("sha256");
-  for (const source of SOURCES) hash.update(readFileSync(source));
+export function buildInitramfs(cache: string, kernel: Kernel, contents: Contents): string {
+  const hash = createHash("sha256").update(contents.modules.join());
+  for (const source of [contents.init, SELF]) hash.update(readFileSync(source));
   const image = join(cache, `initramfs-${kernel.version}-${hash.digest("hex").slice(0, 12)}.gz`);
   if (existsSync(image)) return image;
   const work = mkdtempSync(join(cache, "initramfs-"));
@@ -35,9 +39,9 @@ export function buildInitramfs(cache: string, kernel: Kernel): string {
     for (const folder of ["bin", "modules"]) mkdirSync(join(tree, folder), { recursive: true });
     copyFileSync(whereIs("busybox") ?? "", join(tree, "bin/busybox"));
     symlinkSync("busybox", join(tree, "bin/sh"));
-    copyFileSync(INIT, join(tree, "init"));
+    copyFileSync(contents.init, join(tree, "init"));
     chmodSync(join(tree, "init"), 0o755);
-    copyModules(kernel, join(tree, "modules"));
+    copyModules(kernel, contents.modules, join(tree, "modules"));
     run("sh", ["-c", "find . | cpio -o -H newc --quiet | gzip -1 > ../image"], { cwd: tree });
     renameSync(join(work, "image"), image);
   } finally {
@@ -46,7 +50,7 @@ export function buildInitramfs(cache: string, kernel: Kernel): string {
   return image;
 }
 
-function copyModules(kernel: Kernel, to: string): void {
+function copyModules(kernel: Kernel, wanted: readonly string[], to: string): void {
   const available = new Map<string, string>();
   const folder = join(kernel.modules, "kernel");
   for (const entry of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
@@ -64,7 +68,7 @@ function copyModules(kernel: Kernel, to: string): void {
     for (const need of needsOf(readFileSync(target))) add(need);
     order.push(`${name}.ko`);
   };
-  for (const name of WANTED) add(name);
+  for (const name of wanted) add(name);
   writeFileSync(join(to, "order"), `${order.join("\n")}\n`);
 }
 

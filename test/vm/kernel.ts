@@ -1,4 +1,5 @@
 /** A Debian kernel with AF_CAN: the one that is installed, else the package, unpacked in the cache and not installed. */
+import { createHash } from "node:crypto";
 import { accessSync, constants, existsSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Missing, run, updateLists, whereIs } from "./tools.ts";
@@ -15,8 +16,10 @@ const META_PACKAGE = "linux-image-amd64";
 const PARTS = [
   "boot/vmlinuz*",
   "lib/modules/*/modules.builtin",
-  ...parts("drivers/virtio", "drivers/net/can", "net", "fs", "lib"),
+  ...parts("drivers/virtio", "drivers/block", "drivers/net/can", "net", "fs", "lib", "crypto", "arch/x86/crypto"),
 ];
+/** Of the cached folder's name: other parts are fetched anew. */
+const PARTS_HASH = createHash("sha256").update(PARTS.join()).digest("hex").slice(0, 8);
 const DOWNLOAD_LIMIT_MS = 300_000;
 
 /** Throws Missing. */
@@ -27,13 +30,13 @@ export function findKernel(cache: string): Kernel {
     throw new Missing("no Debian kernel in /boot, and no apt-get to fetch one with");
   const name = packageName();
   fetchKernel(name, cache);
-  const fetched = kernelIn(join(cache, name));
+  const fetched = kernelIn(folderOf(cache, name));
   if (fetched === undefined) throw new Error(`package ${name}: no kernel with can-raw in it`);
   return fetched;
 }
 
 function cached(cache: string): Kernel | undefined {
-  const folders = readdirSync(cache).filter((name) => name.startsWith("linux-image-"));
+  const folders = readdirSync(cache).filter((name) => name.startsWith("linux-image-") && name.endsWith(PARTS_HASH));
   return folders.map((name) => kernelIn(join(cache, name))).find((kernel) => kernel !== undefined);
 }
 
@@ -85,10 +88,14 @@ function fetchKernel(name: string, cache: string): void {
     run("sh", ["-c", unpack, file ?? "", ...PARTS.map((part) => `./${part}`)], { cwd: work });
     rmSync(join(work, file ?? ""));
     // In one step: what bears the package's name is whole.
-    renameSync(work, join(cache, name));
+    renameSync(work, folderOf(cache, name));
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
+}
+
+function folderOf(cache: string, name: string): string {
+  return join(cache, `${name}+${PARTS_HASH}`);
 }
 
 function parts(...folders: string[]): string[] {

@@ -1,29 +1,26 @@
 /**
- * `npm run test:vm`: boots a Debian kernel under QEMU and runs test/vm/guest/*.test.ts in it, on real vcan interfaces.
+ * `npm run test:vm`: boots Debian under QEMU and runs test/vm/guest/*.test.ts on real vcan interfaces, then
+ * test/vm/package/*.test.ts under a real systemd. With names of test files only those, only in their guests.
  * Exit code 0: passed, or skipped with the reason; 1: failed, or skipped although BUSBAR_NO_SKIPS=1.
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { runGuest } from "./guest.ts";
-import { buildInitramfs } from "./initramfs.ts";
-import { findKernel } from "./kernel.ts";
+import { CAN_SUITE } from "./can-suite.ts";
+import { PACKAGE_SUITE } from "./package-suite.ts";
+import { ROOT, type Suite } from "./suite.ts";
 import { Missing, provideTools } from "./tools.ts";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const CACHE = join(ROOT, ".busbar", "vm");
 
-async function main(): Promise<number> {
+async function runSuite({ folder, packages, run }: Suite, tests: readonly string[]): Promise<number> {
   const startedMs = performance.now();
-  mkdirSync(CACHE, { recursive: true });
+  const told = (what: string): void => {
+    console.log(`vm ${folder}: ${what} after ${((performance.now() - startedMs) / 1000).toFixed(0)} s`);
+  };
   try {
-    provideTools();
-    const kernel = findKernel(CACHE);
-    const initramfs = buildInitramfs(CACHE, kernel);
-    console.log(`vm: Linux ${kernel.version}, ready to boot after ${seconds(startedMs)} s`);
-    const tests = process.argv.slice(2);
-    const code = await runGuest({ kernel, initramfs, root: ROOT, console: join(CACHE, "console.log"), tests });
-    console.log(`vm: ${code === 0 ? "passed" : "failed"} after ${seconds(startedMs)} s`);
+    provideTools(packages);
+    const code = await run(CACHE, tests);
+    told(code === 0 ? "passed" : "failed");
     return code === 0 ? 0 : 1;
   } catch (error) {
     if (!(error instanceof Missing)) throw error;
@@ -32,8 +29,17 @@ async function main(): Promise<number> {
   }
 }
 
-function seconds(sinceMs: number): string {
-  return ((performance.now() - sinceMs) / 1000).toFixed(0);
+async function main(): Promise<number> {
+  mkdirSync(CACHE, { recursive: true });
+  const named = process.argv.slice(2);
+  let code = 0;
+  for (const suite of [CAN_SUITE, PACKAGE_SUITE]) {
+    const folder = `test/vm/${suite.folder}`;
+    const tests = named.length === 0 ? [`${folder}/*.test.ts`] : named.filter((path) => path.includes(folder));
+    // The second suite is worth its time also when the first has failed.
+    if (tests.length > 0) code = Math.max(code, await runSuite(suite, tests));
+  }
+  return code;
 }
 
 process.exitCode = await main();

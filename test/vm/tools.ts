@@ -5,26 +5,21 @@ import { accessSync, constants, readFileSync } from "node:fs";
 /** This machine cannot run the suite; the message says what to do. */
 export class Missing extends Error {}
 
-/** Debian's package of each program; the guest runs the last two from the host's root. */
-const PACKAGES: Readonly<Record<string, string>> = {
-  "qemu-system-x86_64": "qemu-system-x86",
-  busybox: "busybox-static",
-  cpio: "cpio",
-  ip: "iproute2",
-  cangen: "can-utils",
-};
+/** Debian's package of each program that a suite runs, on the machine or from its root in the guest. */
+export type Packages = Readonly<Record<string, string>>;
+
 const APT_LIMIT_MS = 300_000;
 const APT = ["-o", "DPkg::Lock::Timeout=120", "-qq"];
 
 /** Throws Missing. */
-export function provideTools(): void {
+export function provideTools(packages: Packages): void {
   if (process.arch !== "x64") throw new Missing(`the guest is x86-64, this machine is ${process.arch}`);
-  if (absent().length === 0) return;
+  if (absent(packages).length === 0) return;
   if (process.getuid?.() === 0 && whereIs("apt-get") !== undefined) {
     updateLists();
-    install(absent());
+    install(absent(packages));
   }
-  const rest = absent();
+  const rest = absent(packages);
   if (rest.length > 0) throw new Missing(`not installed: ${rest.join(" ")} (apt-get install ${rest.join(" ")})`);
 }
 
@@ -71,8 +66,8 @@ function install(packages: readonly string[]): void {
   run("apt-get", [...APT, "install", "-y", "--no-install-recommends", ...packages], { limitMs: APT_LIMIT_MS });
 }
 
-function absent(): string[] {
-  return Object.entries(PACKAGES).flatMap(([program, name]) => (isUsable(program) ? [] : [name]));
+function absent(packages: Packages): string[] {
+  return [...new Set(Object.entries(packages).flatMap(([program, name]) => (isUsable(program) ? [] : [name])))];
 }
 
 function isUsable(program: string): boolean {

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, describe, test } from "node:test";
 import { Logger } from "../../../core/log.ts";
+import { parseRecord, plainRecord } from "../../../core/record.ts";
 import type { SourceStatus } from "../../../daemon/status/protocol.ts";
 import { type Cloud, startCloud } from "../../../hw-sim/cloud.ts";
 import { readCloudLog } from "../../support/broker.ts";
@@ -46,6 +47,8 @@ describe("the gateway on real interfaces", { skip: NOT_GUEST, timeout: 180_000 }
   let pid: number;
   /** What we have put on the bus that is there all the time. */
   const sent: string[] = [];
+  /** When the other interface was taken away; what the cloud must have been told of it. */
+  const faults: { readonly ts: number; readonly text: RegExp }[] = [];
 
   before(async () => {
     dir = mkdtempSync(join(tmpdir(), "busbar-vm-"));
@@ -117,6 +120,7 @@ describe("the gateway on real interfaces", { skip: NOT_GUEST, timeout: 180_000 }
   });
 
   test("down and up again: told within two seconds, healed without a restart", async (t) => {
+    faults.push({ ts: Date.now(), text: /the interface went down/ });
     ip("set", LATE, "down");
     const tookMs = await told("late", /the interface went down; bring it up: `ip link set vcan2 up/);
     t.diagnostic(`told after ${tookMs.toFixed(0)} ms`);
@@ -127,6 +131,7 @@ describe("the gateway on real interfaces", { skip: NOT_GUEST, timeout: 180_000 }
   });
 
   test("deleted and created again: told within two seconds, healed without a restart", async (t) => {
+    faults.push({ ts: Date.now(), text: /the interface was removed|there is no such interface/ });
     ip("del", LATE);
     const tookMs = await told("late", /the interface was removed|there is no such interface/);
     t.diagnostic(`told after ${tookMs.toFixed(0)} ms`);
@@ -176,6 +181,25 @@ describe("the gateway on real interfaces", { skip: NOT_GUEST, timeout: 180_000 }
     t.diagnostic(`${frames.length} frames, ${verdict.samples} samples, ${verdict.records} records`);
     // Eleven signals, of which those that change come once a second; that each is among them says the oracle.
     assert.ok(verdict.samples >= 30, `${verdict.samples} samples`);
+  });
+
+  test("each loss and each return of an interface is an event in the cloud, at its time", () => {
+    const events = readCloudLog(cloudLog).flatMap(({ topic, payload }) => {
+      if (!topic.includes("/event/")) return [];
+      const { t0, event } = parseRecord(plainRecord(payload));
+      return event?.source === "late" ? [{ ts: t0, type: String(event.type), text: String(event.text) }] : [];
+    });
+    const sources = events.filter(({ type }) => type.startsWith("source-"));
+    // While it is down its error may change, which is told, too.
+    assert.deepEqual(
+      sources.map(({ type }) => type).filter((type, index, all) => type !== all[index - 1]),
+      ["source-down", "source-up", "source-down", "source-up", "source-down", "source-up"],
+    );
+    for (const { ts, text } of faults) {
+      const event = sources.find((one) => one.type === "source-down" && one.ts >= ts);
+      assert.ok(event !== undefined && event.ts - ts < TOLD_WITHIN_MS, `${event?.ts} for ${ts}`);
+      assert.match(event.text, text);
+    }
   });
 
   test("transmit none: candump has seen our frames, in our order, and nothing else", () => {
