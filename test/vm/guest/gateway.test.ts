@@ -73,7 +73,7 @@ describe("the gateway on real interfaces", { skip: NOT_GUEST, timeout: 180_000 }
   afterEach(async (t) => {
     if (!("passed" in t) || t.passed) return;
     t.diagnostic(`the gateway's log:\n${gateway.stderr.slice(-4000)}`);
-    t.diagnostic(`its status: ${JSON.stringify(await gateway.snapshot())}`);
+    t.diagnostic(`its exit code: ${gateway.exitCode}; its status: ${JSON.stringify(await gateway.snapshot())}`);
   });
 
   async function status(id: string): Promise<SourceStatus | undefined> {
