@@ -178,16 +178,21 @@ test("an unsealed row that rotted: dropped under a gap, its neighbours are seale
   assert.deepEqual([gap?.reason, gap?.from, gap?.samples, gap?.t0], ["corrupt", null, 1, T0 + 2000]);
 });
 
-test("damage found while running: begun anew within the process, nothing in memory is lost", (t) => {
+/** A closed outbox of sixty records, and how many pages it has. */
+function sixty(t: TestContext) {
   const { open, path, files } = bench(t);
-  let outbox = open();
+  const outbox = open();
   for (let i = 0; i < 60; i++) {
     give(outbox, batch(T0 + i, [1, i]));
     outbox.commit({ seal: true });
   }
   outbox.close();
-  const pages = statSync(path).size / 1024;
-  outbox = open();
+  return { open, path, files, pages: statSync(path).size / 1024 };
+}
+
+test("damage found while running: begun anew within the process, nothing in memory is lost", (t) => {
+  const { open, path, files, pages } = sixty(t);
+  const outbox = open();
   const { boot, epoch } = outbox;
   for (let page = 2; page < pages; page++) writeAt(path, page * 1024, Buffer.alloc(1024, 0xee));
   for (let i = 0; i < 20; i++) {
@@ -207,15 +212,8 @@ test("damage found while running: begun anew within the process, nothing in memo
 });
 
 test("damage found while running: what was committed and not sealed is in memory, and is stored again", (t) => {
-  const { open, path, files } = bench(t);
-  let outbox = open();
-  for (let i = 0; i < 60; i++) {
-    give(outbox, batch(T0 + i, [1, i]));
-    outbox.commit({ seal: true });
-  }
-  outbox.close();
-  const pages = statSync(path).size / 1024;
-  outbox = open();
+  const { open, path, files, pages } = sixty(t);
+  const outbox = open();
   const { epoch } = outbox;
   // The first values of a start are sealed at once.
   give(outbox, batch(T0 + 4000, [1, 999]));
