@@ -1,10 +1,12 @@
 /** What reaches the broker from the gateway and from the bare loop: payload bytes, and how many samples of a span. */
 import { connectAsync, type MqttClient } from "mqtt";
 import { type Group, parseRecord, plainRecord } from "../../core/record.ts";
+import { birthIdOf } from "../../core/signals.ts";
 import { uplinkPrefix } from "../../core/topics.ts";
 import { GATEWAY } from "./load.ts";
 
 const BUSBAR = `${uplinkPrefix(GATEWAY)}/data/`;
+const BIRTH = `${uplinkPrefix(GATEWAY)}/birth`;
 const BARE = "bare/data/";
 
 export interface Arrived {
@@ -19,21 +21,26 @@ export interface Arrived {
 export class Arrivals {
   readonly #client: MqttClient;
   readonly #payloads: { readonly topic: string; readonly payload: Buffer }[] = [];
+  /** By id: a metered link's records are packed with one. */
+  readonly #births = new Map<string, Buffer>();
 
   private constructor(client: MqttClient) {
     this.#client = client;
-    client.on("message", (topic, payload) => this.#payloads.push({ topic, payload }));
+    client.on("message", (topic, payload) => {
+      if (topic === BIRTH) this.#births.set(birthIdOf(payload), payload);
+      else this.#payloads.push({ topic, payload });
+    });
   }
 
   static async of(port: number): Promise<Arrivals> {
     const client = await connectAsync(`mqtt://127.0.0.1:${port}`, { protocolVersion: 4, clientId: "bench-arrivals" });
     const arrivals = new Arrivals(client);
-    await client.subscribeAsync([`${BUSBAR}#`, `${BARE}#`], { qos: 1 });
+    await client.subscribeAsync([BIRTH, `${BUSBAR}#`, `${BARE}#`], { qos: 1 });
     return arrivals;
   }
 
   busbar(fromMs: number, toMs: number): Arrived {
-    return this.#count(BUSBAR, (payload) => busbarTimes(payload), fromMs, toMs);
+    return this.#count(BUSBAR, (payload) => busbarTimes(payload, this.#births), fromMs, toMs);
   }
 
   bare(fromMs: number, toMs: number): Arrived {
@@ -70,8 +77,8 @@ function total(times: readonly Times[]): number {
   return times.reduce((sum, { count }) => sum + count, 0);
 }
 
-function busbarTimes(payload: Buffer): Times[] {
-  const { t0, g = [] } = parseRecord(plainRecord(payload));
+function busbarTimes(payload: Buffer, births: ReadonlyMap<string, Buffer>): Times[] {
+  const { t0, g = [] } = parseRecord(plainRecord(payload, (id) => births.get(id)));
   return g.flatMap((group) => groupTimes(group, t0));
 }
 

@@ -27,11 +27,13 @@ export interface GatewayPlan {
   /** Takes the datagrams. */
   readonly udpPort: number;
   readonly httpPort: number;
+  /** Beside the URL. */
+  readonly uplink?: Readonly<Record<string, string>>;
 }
 
-export async function startSite(dir: string): Promise<Site> {
+export async function startSite(dir: string, scenario: string = SCENARIO): Promise<Site> {
   mkdirSync(dir);
-  const sim = node("hw-sim", [SIM, "--scenario", SCENARIO, "--dir", dir], { BUSBAR_SIM_DIR: dir });
+  const sim = node("hw-sim", [SIM, "--scenario", scenario, "--dir", dir], { BUSBAR_SIM_DIR: dir });
   if (sim.child.stdout === null) throw new Error("hw-sim has no output");
   for await (const line of createInterface({ input: sim.child.stdout })) {
     const { sources } = (JSON.parse(line) as { ready: Pick<Site, "sources"> }).ready;
@@ -44,11 +46,11 @@ export async function startSite(dir: string): Promise<Site> {
 
 /** `busbar run` on that site. */
 export async function startGateway(name: string, plan: GatewayPlan): Promise<Running> {
-  const { dir, site, brokerPort, udpPort, httpPort } = plan;
+  const { dir, site, brokerPort, udpPort, httpPort, uplink = { publish_interval: `${PUBLISH_INTERVAL_S} s` } } = plan;
   const config = {
     version: 1,
     gateway: { id: GATEWAY },
-    uplink: { url: `mqtt://127.0.0.1:${brokerPort}`, publish_interval: `${PUBLISH_INTERVAL_S} s` },
+    uplink: { url: `mqtt://127.0.0.1:${brokerPort}`, ...uplink },
     store: { path: join(dir, "outbox.db"), min_free: "0 B" },
     fast_path: { to: [`127.0.0.1:${udpPort}`] },
     local: { mqtt: { listen: `127.0.0.1:${await freePort()}` }, http: { listen: `127.0.0.1:${httpPort}` } },

@@ -11,7 +11,7 @@ import { backoff } from "../../core/backoff.ts";
 import { BusbarError } from "../../core/errors.ts";
 import type { Logger } from "../../core/log.ts";
 import { topicName } from "../topics.ts";
-import type { Consumer, EachBatchPayload, Kafka, KafkaMessage } from "./client.ts";
+import { type Consumer, type EachBatchPayload, type Kafka, type KafkaMessage, leave } from "./client.ts";
 import { kafkaError } from "./faults.ts";
 import { OPENED_BY, OPENED_KEY, READ_AT_OPEN } from "./sink.ts";
 import { stickyAssigner } from "./sticky-assigner.ts";
@@ -41,7 +41,6 @@ const WATCH_MS = 250;
 const MAX_WAIT_MS = 250;
 const READ_SILENCE_MS = 20_000;
 const RETRY = { firstMs: 250, maxMs: 5000 };
-const LEAVE_WAIT_MS = 3000;
 const UNANSWERED = "check kafka.brokers and that the brokers run";
 
 export class Membership {
@@ -139,8 +138,7 @@ export class Membership {
       this.#held = new Set();
       this.#own(this.#held);
       for (const { done } of this.#readings.values()) done.reject(new Error("fell out of the group"));
-      // A coordinator that hangs takes no leave.
-      await Promise.race([consumer.disconnect().catch(() => {}), delay(LEAVE_WAIT_MS, undefined, { ref: false })]);
+      await leave(consumer);
     }
   }
 

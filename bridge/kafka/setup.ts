@@ -3,7 +3,7 @@ import { BusbarError } from "../../core/errors.ts";
 import type { Logger } from "../../core/log.ts";
 import type { KafkaConfig } from "../config.ts";
 import { TOPICS, type Topic, topicName, topicSettings } from "../topics.ts";
-import type { Admin, Kafka } from "./client.ts";
+import { type Admin, type Kafka, leave } from "./client.ts";
 import { kafkaError } from "./faults.ts";
 
 /** kafkajs's enum stands in a file that only types may be taken from. */
@@ -28,7 +28,7 @@ export async function provideTopics(kafka: Kafka, config: KafkaConfig, log: Logg
   } catch (error) {
     throw kafkaError("kafka topics", error);
   } finally {
-    await admin.disconnect().catch(() => {});
+    await leave(admin);
   }
 }
 

@@ -6,7 +6,7 @@
 import { randomUUID } from "node:crypto";
 import { BusbarError } from "../../core/errors.ts";
 import { type Topic, topicName } from "../topics.ts";
-import { CompressionTypes, type Kafka, Partitioners, type Producer, type Transaction } from "./client.ts";
+import { CompressionTypes, type Kafka, leave, Partitioners, type Producer, type Transaction } from "./client.ts";
 import { kafkaError } from "./faults.ts";
 import { Batch, type Outgoing } from "./records.ts";
 
@@ -32,6 +32,8 @@ export const READ_AT_OPEN = ["progress", "gateways"] as const satisfies readonly
 
 /** A transaction that nobody ends blocks readers for so long, unless the partition's next owner aborts it first. */
 const TRANSACTION_TIMEOUT_MS = 30_000;
+/** Of an opening, and of one write. kafkajs would ask a leader that hangs again for minutes, also when it is none any more. */
+const LIMIT_MS = 20_000;
 /** Of one topic's messages in one request, headers estimated; a single larger message goes alone. */
 const PART_BYTES = 1024 ** 2;
 const OVERHEAD_BYTES = 250;
@@ -48,6 +50,8 @@ export class Sink implements AsyncDisposable {
   readonly #producer: Producer;
   /** Stands in the header OPENED_BY: who has read that far has read all that was there when the sink was opened. */
   readonly mark = randomUUID();
+  /** What is still under way in it belongs to nobody: it may end, and must begin nothing more. */
+  #abandoned = false;
 
   private constructor(options: SinkOptions, producer: Producer) {
     this.#o = options;
@@ -67,10 +71,7 @@ export class Sink implements AsyncDisposable {
     });
     const sink = new Sink(options, producer);
     try {
-      await producer.connect();
-      // InitProducerId, which is the fence, comes with the first transaction only.
-      await (await producer.transaction()).abort();
-      await sink.write(sink.#opening());
+      await sink.#within(() => sink.#open());
       return sink;
     } catch (error) {
       await sink[Symbol.asyncDispose]();
@@ -84,13 +85,49 @@ export class Sink implements AsyncDisposable {
    */
   async write(messages: Messages): Promise<void> {
     try {
-      const transaction = await this.#producer.transaction();
-      for (const part of partsOf(messages)) await this.#send(transaction, part);
-      this.#o.checkpoint("sent");
-      await transaction.commit();
+      await this.#within(() => this.#write(messages));
     } catch (error) {
       throw kafkaError(`kafka partition ${this.#o.partition}: write failed`, error);
     }
+  }
+
+  async #open(): Promise<void> {
+    await this.#producer.connect();
+    // InitProducerId, which is the fence, comes with the first transaction only.
+    await (await this.#producer.transaction()).abort();
+    await this.#write(this.#opening());
+  }
+
+  async #write(messages: Messages): Promise<void> {
+    this.#assertOurs();
+    const transaction = await this.#producer.transaction();
+    for (const part of partsOf(messages)) {
+      this.#assertOurs();
+      await this.#send(transaction, part);
+    }
+    this.#o.checkpoint("sent");
+    this.#assertOurs();
+    await transaction.commit();
+  }
+
+  async #within(work: () => Promise<void>): Promise<void> {
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      this.#abandoned = true;
+      late.reject(new Error(`no outcome in ${LIMIT_MS / 1000} s; check that all brokers run`));
+    }, LIMIT_MS);
+    const done = work();
+    try {
+      await Promise.race([done, late.promise]);
+    } finally {
+      clearTimeout(timer);
+      // It may connect again after it was told to leave.
+      if (this.#abandoned) void done.catch(() => {}).then(() => leave(this.#producer));
+    }
+  }
+
+  #assertOurs(): void {
+    if (this.#abandoned) throw new Error("given up");
   }
 
   async #send(transaction: Transaction, messages: Messages): Promise<void> {
@@ -116,7 +153,7 @@ export class Sink implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#producer.disconnect().catch(() => {});
+    await leave(this.#producer);
   }
 
   /** A tombstone where keys are gateways': to a reader of the compacted topic it is nothing. */
