@@ -3,7 +3,11 @@ import { existsSync } from "node:fs";
 import { promisify } from "node:util";
 import { BUILD_DATE_MS } from "../store-forward/boot.ts";
 
-const ASK_TIMEOUT_MS = 1000;
+/**
+ * timedatectl has systemd-timedated started for it by way of D-Bus: on a Raspberry Pi that is still booting that takes
+ * seconds. Given up too early, a true clock counts as unset; the start waits for it, so not for long.
+ */
+const ASK_TIMEOUT_MS = 5000;
 const ASK = ["show", "--property=NTPSynchronized", "--value"];
 
 export interface TrustSources {
@@ -12,7 +16,7 @@ export interface TrustSources {
   readonly ntpSynchronized: () => Promise<string>;
 }
 
-const MACHINE: TrustSources = {
+export const MACHINE: TrustSources = {
   hasSystemd: () => existsSync("/run/systemd/system"),
   ntpSynchronized: async () => (await promisify(execFile)("timedatectl", ASK, { timeout: ASK_TIMEOUT_MS })).stdout,
 };

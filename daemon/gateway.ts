@@ -12,8 +12,9 @@ import { buildSignalTable, type SignalTable } from "../core/signals.ts";
 import { SOFTWARE } from "../core/version.ts";
 import type { Driver } from "../drivers/driver.ts";
 import { HandOff } from "../store-forward/hand-off.ts";
-import { ClockKeeper, type ClockStepEvent } from "./clock-keeper.ts";
+import { ClockKeeper } from "./clock-keeper.ts";
 import { watchClock } from "./clock-watch.ts";
+import { CriticalRecords } from "./critical.ts";
 import { FastPathSender } from "./fast-path/sender.ts";
 import { tableJson } from "./fast-path/table.ts";
 import { handLatest, type LatestEnd } from "./hand-latest.ts";
@@ -55,6 +56,7 @@ export class Gateway {
   readonly #log: Logger;
   readonly #table: SignalTable;
   readonly #threads: Threads;
+  readonly #critical: CriticalRecords;
   readonly #handOff: HandOff;
   readonly #fastPath: FastPathSender;
   readonly #pipeline: Pipeline;
@@ -90,11 +92,12 @@ export class Gateway {
       table: this.#table,
       onTaken: () => this.#handOff.taken(),
       onStored: ({ outbox }) => this.#durable(outbox.durable_until, outbox.clock_jumps),
-      onStorageReady: (boot) => this.#storageReady(boot),
+      onStorageReady: (boot, epoch) => this.#storageReady(boot, epoch),
       onStorageLost: () => this.#storageLost(),
       onStatusReady: () => this.#statusReady(),
       onHost: (samples) => this.#hostSamples(samples),
     });
+    this.#critical = new CriticalRecords({ clock, threads: this.#threads });
     this.#handOff = new HandOff({
       post: (message, transfer) => this.#threads.toStorage(message, transfer),
       clock,
@@ -113,7 +116,7 @@ export class Gateway {
       pipeline: this.#pipeline,
       handOff: this.#handOff,
       tellTime: (record) => this.#threads.toStorage({ type: "critical", kind: "time", synced: true, ...record }),
-      tellStep: (event) => this.#event(event),
+      tellStep: (event) => this.#critical.event(event),
       ...(before === undefined ? {} : { untold: before.#clockKeeper.untold }),
     });
     this.#sources = new Sources(
@@ -157,8 +160,13 @@ export class Gateway {
     await this.#threads.stop(0);
   }
 
-  /** Local status is up, and every source is opened or known to be bad. */
-  get isUp(): boolean {
+  /** Page and local broker answer, or are known not to. */
+  get statusIsUp(): boolean {
+    return this.#threads.statusIsUp;
+  }
+
+  /** Every source is opened or known to be bad. */
+  get sourcesAreKnown(): boolean {
     return this.#isStarted && this.#sources.status().every(({ state }) => state !== "starting");
   }
 
@@ -251,12 +259,8 @@ export class Gateway {
     this.#threads.toStatus({ type: "sources", sources, fastPath: this.#fastPath.status() });
   }
 
-  #event(event: SourceEvent | ClockStepEvent): void {
-    const { asset = GATEWAY_ASSET, ...rest } = { asset: undefined, ...event };
-    const t0 = Math.floor(this.#clock.wallUs() / 1000);
-    const body = `"event":${JSON.stringify(rest)}`;
-    this.#threads.toStorage({ type: "critical", kind: "event", asset, t0, body, synced: this.#clock.synced });
-    this.#threads.toStatus({ type: "event", event: { ts: t0, ...event } });
+  #event(event: SourceEvent): void {
+    this.#critical.event(event);
     this.#tellSources();
   }
 
@@ -265,8 +269,9 @@ export class Gateway {
     this.#clockKeeper.durable(era ?? 0);
   }
 
-  #storageReady(boot: number): void {
+  #storageReady(boot: number, epoch: string): void {
     this.#boot = boot;
+    this.#critical.storageReady(epoch);
     this.#fastPath.start(boot, this.#clock.synced);
     this.#clockKeeper.storageReady(boot);
   }

@@ -6,6 +6,7 @@ import type { Batch } from "../core/sample.ts";
 import { Since } from "../core/since.ts";
 import type { Driver, DriverContext } from "../drivers/driver.ts";
 import type { Pulse } from "./service/vitals.ts";
+import { SourceLosses, type ToldLoss } from "./source-losses.ts";
 import type { SourceStatus } from "./status/protocol.ts";
 
 /** A source that ran this long starts its backoff anew. */
@@ -14,13 +15,28 @@ const RETRY = { firstMs: 250, maxMs: 5000 };
 /** Our own mistake in a driver is retried too, but never in a hurry. */
 const INTERNAL_RETRY_MS = 5000;
 
-export interface SourceEvent {
+interface StateEvent {
   readonly type: "source-down" | "source-up" | "device-down" | "device-up";
   readonly severity: "warning" | "info";
   readonly source: string;
   readonly asset?: string;
   readonly text: string;
 }
+
+/** At most one a minute and source. */
+export interface LossEvent {
+  readonly type: "frames-lost";
+  readonly severity: "error";
+  readonly source: string;
+  /** Since the event before. */
+  readonly frames: number;
+  /** They were on the bus between these, milliseconds since 1970. */
+  readonly from: number;
+  readonly to: number;
+  readonly text: string;
+}
+
+export type SourceEvent = StateEvent | LossEvent;
 
 /** Where a source's batches and events go, and how its signals are numbered there. */
 export interface SourceOwner {
@@ -53,6 +69,7 @@ export class SupervisedSource {
   #state: SourceStatus["state"] = "starting";
   readonly #since: Since;
   #error: string | undefined;
+  readonly #losses: SourceLosses;
   #restarts = 0;
   #batches = 0;
 
@@ -61,6 +78,7 @@ export class SupervisedSource {
     this.#driver = options.driver;
     this.#log = options.log.for(options.driver.id);
     this.#since = new Since(options.clock);
+    this.#losses = new SourceLosses({ ...options, tell: (loss) => this.#tellLoss(loss) });
     for (const asset of options.driver.assets) this.#devices.set(asset.id, { ok: undefined });
     const maxAges = options.driver.assets.flatMap(({ signals }) => signals.map(({ maxAgeMs }) => maxAgeMs));
     this.#restMs = maxAges.length === 0 ? 0 : Math.min(...maxAges);
@@ -94,7 +112,7 @@ export class SupervisedSource {
 
   /** Resolves when `signal` aborts and the driver has let go of its bus. */
   async run(signal: AbortSignal): Promise<void> {
-    const context = this.#context();
+    const context = this.#context(signal);
     let delays = backoff(RETRY);
     while (!signal.aborted) {
       const startedMs = this.#options.clock.monoMs();
@@ -121,6 +139,7 @@ export class SupervisedSource {
       since: this.#since.ms,
       restarts: this.#restarts,
       batches: this.#batches,
+      lost: this.#losses.frames,
       ...(this.#error === undefined ? {} : { error: this.#error }),
       devices,
     };
@@ -135,7 +154,7 @@ export class SupervisedSource {
     }
   }
 
-  #context(): DriverContext {
+  #context(signal: AbortSignal): DriverContext {
     const { clock, number } = this.#options;
     return {
       clock,
@@ -149,6 +168,7 @@ export class SupervisedSource {
         this.#reports++;
         this.#report(asset, error);
       },
+      lost: (loss) => this.#losses.take(loss, signal),
     };
   }
 
@@ -195,7 +215,14 @@ export class SupervisedSource {
     this.#since.restart();
   }
 
-  #tell(type: SourceEvent["type"], asset: string | undefined, text: string): void {
+  #tellLoss({ frames, t0: from, t1: to, why }: ToldLoss): void {
+    const source = this.#driver.id;
+    const text = `${this.#driver.label}: ${frames} ${frames === 1 ? "frame" : "frames"} lost: ${why}`;
+    this.#log.error(text, { since_start: this.#losses.frames });
+    this.#owner.onEvent({ type: "frames-lost", severity: "error", source, frames, from, to, text });
+  }
+
+  #tell(type: StateEvent["type"], asset: string | undefined, text: string): void {
     const down = type === "source-down" || type === "device-down";
     if (down) this.#log.warn(text);
     else this.#log.info(text);

@@ -18,7 +18,9 @@ const READY_TIMEOUT_MS = 3000;
 const STORAGE_STOP_MS = 5000;
 const STATUS_STOP_MS = 2000;
 /** A drain makes garbage at the speed of the link; with V8's default it took 190 MB more than waiting did. */
-const STORAGE_YOUNG_MB = 6;
+const STORAGE_YOUNG_MB = 3;
+/** Never needed; but V8 lets a heap that may be large grow to several times what lives in it before it looks at that. */
+const STORAGE_OLD_MB = 256;
 
 type Stored = Extract<StorageReport, { type: "store" }>;
 
@@ -29,8 +31,8 @@ export interface ThreadsOptions {
   readonly logFormat: LogFormat;
   readonly clock: Pick<GatewayClock, "synced" | "aheadMs" | "monoMs">;
   readonly logs: LogRoute;
-  /** Storage takes messages, under that boot; again after its death. */
-  readonly onStorageReady: (boot: number) => void;
+  /** Storage takes messages, under that boot and epoch; again after its death. */
+  readonly onStorageReady: (boot: number, epoch: string) => void;
   readonly onTaken: () => void;
   readonly onStored: (report: Stored) => void;
   /** It died with whatever was not durable. */
@@ -42,6 +44,8 @@ export interface ThreadsOptions {
 
 export class Threads {
   readonly vitals: Vitals;
+  /** The local broker and the page listen, or are known not to. */
+  statusIsUp = false;
   /** What storage told last. */
   stored: Stored | undefined;
   readonly #o: ThreadsOptions;
@@ -67,6 +71,7 @@ export class Threads {
       url: new URL("../store-forward/thread.ts", import.meta.url),
       workerData: storageInit(options),
       maxYoungGenerationSizeMb: STORAGE_YOUNG_MB,
+      maxOldGenerationSizeMb: STORAGE_OLD_MB,
       onMessage: (message) => this.#fromStorage(message),
       onLost: () => this.#storageLost(),
       log: this.#log,
@@ -106,7 +111,7 @@ export class Threads {
     else if (message.type === "log") logs.take(message.entry);
     else if (message.type === "ready") {
       this.vitals.threadReady("storage", clock.monoMs());
-      onStorageReady(message.boot);
+      onStorageReady(message.boot, message.epoch);
     } else if (message.type === "store") {
       this.vitals.threadSpoke("storage", clock.monoMs());
       this.vitals.outbox(message.outbox, clock.monoMs());
@@ -128,6 +133,7 @@ export class Threads {
     if (message.type === "host" && message.samples.length > 0) onHost(message.samples);
     if (message.type !== "ready") return;
     this.vitals.threadReady("status", clock.monoMs());
+    this.statusIsUp = true;
     logs.open((entry) => this.#status.post({ type: "log", entry }));
     for (const problem of message.problems) this.#log.warn(problem);
     onStatusReady();
@@ -135,6 +141,7 @@ export class Threads {
 
   #statusLost(): void {
     this.vitals.threadLost("status", this.#o.clock.monoMs());
+    this.statusIsUp = false;
     this.#o.logs.close();
   }
 }

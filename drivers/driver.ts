@@ -5,6 +5,16 @@ import type { Logger } from "../core/log.ts";
 import type { Batch } from "../core/sample.ts";
 import type { AssetSpec } from "../core/signals.ts";
 
+/** Frames that were on the bus and that nobody can read any more. */
+export interface Loss {
+  readonly frames: number;
+  /** They came between these two, in milliseconds of the monotonic clock. */
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** What lost them, and the remedy. */
+  readonly why: string;
+}
+
 export interface DriverContext {
   readonly clock: Clock;
   readonly log: Logger;
@@ -14,6 +24,8 @@ export interface DriverContext {
   emit(batch: Batch): void;
   /** A device answered as it should (undefined), or why not. Called after every attempt; repeats cost nothing. */
   report(asset: string, error: BusbarError | undefined): void;
+  /** To be called as soon as it is known: it is counted at once, and told without flooding anybody. */
+  lost(loss: Loss): void;
 }
 
 export interface Driver {

@@ -42,7 +42,7 @@ export type ToStorage =
   /** A critical record without seq: `body` is its last member as JSON text, such as `"event":{…}`. */
   | {
       readonly type: "critical";
-      readonly kind: "event" | "session" | "time";
+      readonly kind: "event" | "session" | "time" | "gap";
       readonly asset?: string;
       readonly t0: number;
       readonly body: string;

@@ -19,7 +19,9 @@ import { Watchdog } from "./watchdog.ts";
 
 const LOOK_MS = 500;
 /** Start-up is never held up by a source that takes its time, such as a quiet bus. */
-const READY_AT_LATEST_MS = 20_000;
+const SOURCES_AT_LATEST_MS = 20_000;
+/** Nor by a page that does not come. Before `TimeoutStartSec=` ends. */
+const READY_AT_LATEST_MS = 60_000;
 /** `STATUS=` wakes systemd and everybody who listens to it. */
 const STATUS_MS = 10_000;
 
@@ -140,14 +142,18 @@ export class Service {
     this.#gateway.takePulses();
     this.#logs.look();
     const starving = this.#watchdog.check(this.#gateway.vitals, nowMs);
-    if (this.#phase === "starting" && (this.#gateway.isUp || nowMs - this.#startedMs > READY_AT_LATEST_MS)) {
-      this.#becomeReady();
-    }
+    if (this.#phase === "starting" && this.#isReady(nowMs - this.#startedMs)) this.#becomeReady();
     if (this.#phase !== "running" || nowMs - this.#statusMs < STATUS_MS) return;
     const text = this.#text(starving);
     if (text !== this.#statusText) this.#notifier.status(text);
     this.#statusText = text;
     this.#statusMs = nowMs;
+  }
+
+  #isReady(startingMs: number): boolean {
+    const { statusIsUp, sourcesAreKnown } = this.#gateway;
+    if (startingMs > READY_AT_LATEST_MS) return true;
+    return statusIsUp && (sourcesAreKnown || startingMs > SOURCES_AT_LATEST_MS);
   }
 
   #becomeReady(): void {

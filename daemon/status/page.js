@@ -145,6 +145,13 @@ function sourceRow(source, now) {
       el("span", "note", `for ${age(now - source.since)} · ${count(source.batches)} reads${restarts}`),
     ),
     el("p", "note", source.label),
+    source.lost === 0
+      ? undefined
+      : el(
+          "p",
+          "error bad",
+          `Frames lost since the start: ${count(source.lost)}. The gateway was too busy to read them.`,
+        ),
     source.error === undefined ? undefined : el("p", `error ${tone === "bad" ? "bad" : "warn"}`, source.error),
     el("ul", "devices", source.devices.map(deviceItem)),
   );

@@ -77,6 +77,8 @@ export interface SourceStatus {
   readonly since: number;
   readonly restarts: number;
   readonly batches: number;
+  /** Frames that were on the bus and lost before they could be read, since the start, as far as the system tells. */
+  readonly lost: number;
   readonly error?: string;
   readonly devices: readonly { readonly asset: string; readonly ok: boolean; readonly error?: string }[];
 }

@@ -130,11 +130,12 @@ function sourceLines({ sources, problems, fast_path }: Snapshot): Line[] {
     lines.push(labelled("fastpath", { text: printable(fast_path.error), tone: "warn" }));
   for (const source of sources) {
     const broken = source.devices.filter((device) => device.error !== undefined);
-    if (source.state === "up" && broken.length === 0) continue;
+    if (source.state === "up" && broken.length === 0 && source.lost === 0) continue;
     const tone = source.state === "down" ? "bad" : "warn";
     const why = source.error === undefined ? "" : `${GAP}${printable(source.error)}`;
+    const lost = source.lost === 0 ? "" : `, ${source.lost} frames lost`;
     lines.push([
-      ...labelled("source", { text: `${printable(source.id)} ${source.state}`, tone }),
+      ...labelled("source", { text: `${printable(source.id)} ${source.state}${lost}`, tone }),
       { text: why, tone: "plain" },
     ]);
     for (const device of broken)

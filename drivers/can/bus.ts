@@ -1,6 +1,7 @@
 /** What every kind of CAN bus looks like to the driver. Reading only: there is no way to send. */
 import type { Clock } from "../../core/clock.ts";
 import type { Logger } from "../../core/log.ts";
+import type { Loss } from "../driver.ts";
 
 /** One frame. The object and its data belong to the bus and are valid only until the callback returns. */
 export interface CanFrame {
@@ -36,4 +37,6 @@ export interface BusSetup {
   readonly log: Logger;
   /** The frames that anybody wants; a bus that can leaves out the rest early. */
   readonly wanted: readonly FrameId[];
+  /** Takes frames that the bus had and could not hand over. */
+  readonly onLost: (loss: Loss) => void;
 }

@@ -47,7 +47,13 @@ class CanDriver implements Driver {
     const { clock, log } = context;
     this.#warnOnce(context);
     const intake = new Intake(this.label, this.#devices, context);
-    const bus: CanBus = busFor(this.#address, { label: this.label, clock, log, wanted: intake.wanted });
+    const bus: CanBus = busFor(this.#address, {
+      label: this.label,
+      clock,
+      log,
+      wanted: intake.wanted,
+      onLost: (loss) => context.lost(loss),
+    });
     const timer = setInterval(() => intake.look(), intake.intervalMs);
     try {
       await bus.run((frame) => {

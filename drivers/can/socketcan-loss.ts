@@ -9,7 +9,9 @@
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Loss } from "../driver.ts";
 
+const WHY = "the kernel's receive queue was full; raise net.core.rmem_default, or find what keeps the gateway busy";
 const LISTS = ["rcvlist_all", "rcvlist_fil", "rcvlist_inv", "rcvlist_sff", "rcvlist_eff", "rcvlist_err"];
 
 interface Entry {
@@ -27,25 +29,44 @@ export interface LossFilter {
 /** How many frames a socket was given; undefined while that cannot be told. */
 type Matched = (entries: readonly Entry[]) => number | undefined;
 
+/** One moment on two clocks. */
+export interface Moment {
+  /** Microseconds since 1970, as the kernel stamps frames. */
+  readonly systemUs: number;
+  readonly monoMs: number;
+}
+
+interface Look extends Moment {
+  readonly matched: number;
+}
+
+interface Way {
+  readonly matched: Matched;
+  /** Its error frames are in `matched`, too. */
+  readonly withErrors: boolean;
+}
+
 /** One open socket's loss. Never more than there was: what is under way is not counted, in doubt too little is. */
 export class ReceiveLoss {
-  /** Frames lost since the socket was opened, as far as two looks have confirmed. */
-  lost = 0;
   readonly #files: string;
   readonly #name: string;
-  readonly #matched: Matched;
-  /** Its error frames are in `#matched`, too. */
-  readonly #withErrors: boolean;
+  readonly #way: Way;
   #received = 0;
-  #pending: { readonly matched: number; readonly untilUs: number } | undefined;
+  #pending: Look | undefined;
   #lastDeficit = 0;
   #looking = false;
+  /** Frames lost since the socket was opened, as far as two looks have confirmed. */
+  #lost = 0;
+  #taken = 0;
+  /** Every frame up to this time has come or was taken as lost; monotonic. */
+  #wholeMs: number;
+  #lostByMs = 0;
 
-  private constructor(files: string, name: string, matched: { of: Matched; withErrors: boolean }) {
+  private constructor(files: string, name: string, start: Way & { readonly nowMs: number }) {
     this.#files = files;
     this.#name = name;
-    this.#matched = matched.of;
-    this.#withErrors = matched.withErrors;
+    this.#way = start;
+    this.#wholeMs = start.nowMs;
   }
 
   /**
@@ -53,7 +74,11 @@ export class ReceiveLoss {
    * undefined where the counters cannot be read, or not be told apart: where kernel.kptr_restrict hides the owners, a
    * filter that somebody else on the interface has, too, is nobody's.
    */
-  static adopt(files: string, name: string, filters: readonly LossFilter[]): ReceiveLoss | undefined {
+  static adopt(
+    files: string,
+    name: string,
+    { filters, nowMs }: { readonly filters: readonly LossFilter[]; readonly nowMs: number },
+  ): ReceiveLoss | undefined {
     let entries: Entry[];
     try {
       entries = LISTS.flatMap((list) => entriesOf(readFileSync(join(files, list), "utf8"), name));
@@ -62,42 +87,52 @@ export class ReceiveLoss {
     }
     const owner = entries.find((entry) => filters.some((filter) => isOf(entry, filter)))?.owner;
     if (owner === undefined) return undefined;
-    if (/[^0]/.test(owner)) return new ReceiveLoss(files, name, { of: ofOwner(owner), withErrors: true });
+    if (/[^0]/.test(owner)) return new ReceiveLoss(files, name, { matched: ofOwner(owner), withErrors: true, nowMs });
     const sole = ofSoleFilters(filters);
     if (sole(entries) === undefined) return undefined;
-    return new ReceiveLoss(files, name, { of: sole, withErrors: false });
+    return new ReceiveLoss(files, name, { matched: sole, withErrors: false, nowMs });
   }
 
   /** Hot: called for every frame with the kernel's stamp. */
   saw(stampUs: number, isError: boolean): void {
     const pending = this.#pending;
-    if (pending !== undefined && stampUs > pending.untilUs) this.#settle(pending.matched);
-    if (!isError || this.#withErrors) this.#received++;
+    if (pending !== undefined && stampUs > pending.systemUs) this.#settle(pending);
+    if (!isError || this.#way.withErrors) this.#received++;
   }
 
-  /** One look at the counters; `systemUs` is the system's clock. To be called again and again. */
-  async look(systemUs: () => number): Promise<void> {
+  /** One look at the counters. To be called again and again. */
+  async look(now: () => Moment): Promise<void> {
     if (this.#looking) return;
     this.#looking = true;
     try {
-      this.#count(await Promise.all(LISTS.map((list) => readFile(join(this.#files, list), "utf8"))), systemUs);
+      this.#count(await Promise.all(LISTS.map((list) => readFile(join(this.#files, list), "utf8"))), now);
     } finally {
       this.#looking = false;
     }
   }
 
-  #count(texts: readonly string[], systemUs: () => number): void {
-    if (this.#pending !== undefined) this.#settle(this.#pending.matched);
-    const matched = this.#matched(texts.flatMap((text) => entriesOf(text, this.#name)));
-    if (matched === undefined) return;
+  /** What was lost since the last call; undefined: nothing. */
+  take(): Loss | undefined {
+    const frames = this.#lost - this.#taken;
+    this.#taken = this.#lost;
+    return frames === 0 ? undefined : { frames, fromMs: this.#wholeMs, toMs: this.#lostByMs, why: WHY };
+  }
+
+  #count(texts: readonly string[], now: () => Moment): void {
+    if (this.#pending !== undefined) this.#settle(this.#pending);
+    const matched = this.#way.matched(texts.flatMap((text) => entriesOf(text, this.#name)));
     // Every frame that is in the counters bears an earlier stamp than this.
-    this.#pending = { matched, untilUs: systemUs() };
+    if (matched !== undefined) this.#pending = { matched, ...now() };
   }
 
   /** A deficit that the next look does not find again was a queue not yet read, or a step of the clock. */
-  #settle(matched: number): void {
+  #settle({ matched, monoMs }: Look): void {
     const deficit = matched - this.#received;
-    this.lost = Math.max(this.lost, Math.min(deficit, this.#lastDeficit));
+    const lost = Math.min(deficit, this.#lastDeficit);
+    if (lost > this.#lost) {
+      this.#lost = lost;
+      this.#lostByMs = monoMs;
+    } else if (deficit <= this.#taken) this.#wholeMs = monoMs;
     this.#lastDeficit = deficit;
     this.#pending = undefined;
   }

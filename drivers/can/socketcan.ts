@@ -3,7 +3,8 @@
  * answers for: it tells no reason when a channel cannot be opened; it swallows ENETDOWN, so an interface that goes down
  * raises no event; an interface that is unplugged raises `onStopped` and has already stopped the channel; an exception
  * in a listener is fatal to the process; error frames come as ordinary frames with `err`; an empty filter list is none;
- * a stopped channel keeps its socket, and the kernel's filters, until it is collected as garbage.
+ * a stopped channel keeps its socket, and the kernel's filters, until it is collected as garbage; and it may be collected
+ * before libuv has let go of the two handles inside of it.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -22,7 +23,6 @@ export interface SocketCanSystem {
   /** Where the kernel's counters are: rcvlist_*. */
   readonly counters: string;
   readonly pollMs: number;
-  readonly lossToldEveryMs: number;
 }
 
 export const LINUX: SocketCanSystem = {
@@ -32,13 +32,14 @@ export const LINUX: SocketCanSystem = {
   counters: "/proc/net/can",
   // Half of what status promises: a lost interface is told within two seconds.
   pollMs: 500,
-  lossToldEveryMs: 60_000,
 };
 /** ARPHRD_CAN, IFF_UP, and the flags of a CAN id in filters: linux/if_arp.h, linux/if.h, linux/can.h. */
 const ARPHRD_CAN = 280;
 const IFF_UP = 1;
 const EXTENDED_FLAG = 0x8000_0000;
 const REMOTE_FLAG = 0x4000_0000;
+/** More than a turn of the loop. */
+const HELD_AFTER_STOP_MS = 1000;
 /** Remote frames with the last 29-bit id: nobody sends them. */
 const NOTHING = { id: 0xdfff_ffff, mask: 0xdfff_ffff };
 
@@ -46,8 +47,6 @@ export class SocketCanBus implements CanBus {
   readonly #name: string;
   readonly #setup: BusSetup;
   readonly #system: SocketCanSystem;
-  #lossTold = 0;
-  #lossToldMs = Number.NEGATIVE_INFINITY;
 
   constructor(name: string, setup: BusSetup, system: SocketCanSystem = LINUX) {
     this.#name = name;
@@ -74,6 +73,7 @@ export class SocketCanBus implements CanBus {
       clearInterval(timer);
       signal.removeEventListener("abort", abort);
       reader.close();
+      this.#tellLost(loss);
       stopQuietly(channel);
     }
   }
@@ -113,10 +113,10 @@ export class SocketCanBus implements CanBus {
   }
 
   #lossOf(): ReceiveLoss | undefined {
-    const { wanted, log, label } = this.#setup;
-    this.#lossTold = 0;
+    const { wanted, clock, log, label } = this.#setup;
     if (wanted.length === 0) return undefined;
-    const loss = ReceiveLoss.adopt(this.#system.counters, this.#name, wanted.map(filterOf));
+    const filters = wanted.map(filterOf);
+    const loss = ReceiveLoss.adopt(this.#system.counters, this.#name, { filters, nowMs: clock.monoMs() });
     if (loss === undefined) {
       const remedy = "sysctl kernel.kptr_restrict=0 shows whose the kernel's counters are";
       log.warn("frames that the kernel drops cannot be counted", { bus: label, remedy });
@@ -127,18 +127,15 @@ export class SocketCanBus implements CanBus {
   async #look(loss: ReceiveLoss | undefined): Promise<void> {
     await this.#watchLink();
     if (loss === undefined) return;
+    const { clock } = this.#setup;
     // Of an interface that vanishes meanwhile the link says more than its counters.
-    await loss.look(() => Date.now() * 1000 + 999).catch(() => undefined);
-    const nowMs = this.#setup.clock.monoMs();
-    if (loss.lost === this.#lossTold || nowMs - this.#lossToldMs < this.#system.lossToldEveryMs) return;
-    this.#setup.log.error("frames lost: the kernel's receive queue was full", {
-      bus: this.#setup.label,
-      frames: loss.lost - this.#lossTold,
-      since_opened: loss.lost,
-      remedy: "raise net.core.rmem_default, or find what keeps the gateway busy",
-    });
-    this.#lossTold = loss.lost;
-    this.#lossToldMs = nowMs;
+    await loss.look(() => ({ systemUs: Date.now() * 1000 + 999, monoMs: clock.monoMs() })).catch(() => undefined);
+    this.#tellLost(loss);
+  }
+
+  #tellLost(loss: ReceiveLoss | undefined): void {
+    const lost = loss?.take();
+    if (lost !== undefined) this.#setup.onLost(lost);
   }
 
   /** The addon is silent about an interface that went down. */
@@ -191,4 +188,6 @@ function stopQuietly(channel: RawChannel): void {
   } catch {
     // It has stopped by itself: the interface is gone.
   }
+  // Its handles are closed at the end of this turn of the loop, but garbage is freed before that: the timer keeps it.
+  setTimeout(() => channel, HELD_AFTER_STOP_MS).unref();
 }

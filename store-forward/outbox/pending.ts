@@ -13,7 +13,7 @@ export interface PendingBatches extends Span {
 }
 
 export interface PendingCritical {
-  readonly kind: "event" | "session" | "time";
+  readonly kind: "event" | "session" | "time" | "gap";
   readonly asset?: string;
   readonly t0: number;
   readonly body: string;

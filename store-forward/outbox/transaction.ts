@@ -85,13 +85,7 @@ export function commitAll(input: CommitInput): CommitResult {
 /** Numbers and stores one record of stream c. */
 export function addCritical(
   { store, identity, birthId, gateway: gw, synced, nowMs }: CriticalContext,
-  {
-    kind,
-    asset,
-    t0,
-    body,
-    synced: known = synced,
-  }: Omit<PendingCritical, "kind"> & { readonly kind: PendingCritical["kind"] | "gap" },
+  { kind, asset, t0, body, synced: known = synced }: PendingCritical,
 ): void {
   const { boot, epoch } = identity;
   const mark = store.mark(epoch.n, "c");

@@ -4,7 +4,7 @@ import { SystemClock } from "../../core/clock.ts";
 import { BusbarError } from "../../core/errors.ts";
 import { Logger } from "../../core/log.ts";
 import { type Batch, GOOD } from "../../core/sample.ts";
-import { type SourceEvent, SupervisedSource } from "../../daemon/source.ts";
+import { type LossEvent, type SourceEvent, SupervisedSource } from "../../daemon/source.ts";
 import type { Driver, DriverContext } from "../../drivers/driver.ts";
 
 type Run = (context: DriverContext, signal: AbortSignal) => Promise<void>;
@@ -64,7 +64,7 @@ test("a failed driver is run again; the failure is told once, the return too", a
   await turn();
   assert.ok(waits[0]! <= 250 && waits[1]! > 250, `backoff grows: ${waits}`);
   assert.deepEqual(
-    events.map(({ type, asset }) => [type, asset]),
+    events.map((event) => [event.type, "asset" in event ? event.asset : undefined]),
     [
       ["source-down", undefined],
       ["device-up", "a"],
@@ -189,6 +189,27 @@ test("its pulse moves with all that it does; what is told as trouble is known to
   assert.equal(source.pulse().knownBad, false);
   context.report("a", lost());
   assert.equal(source.pulse().knownBad, true, "the other device failed before, and never answered since");
+  stop.abort();
+  await done;
+});
+
+test("what a driver could not read is counted in the status, logged as an error, and an event", async () => {
+  const stop = new AbortController();
+  const why = "the kernel's receive queue was full; raise net.core.rmem_default";
+  const { source, events, levels } = supervise([
+    (context, signal) => {
+      context.lost({ frames: 1200, fromMs: 0, toMs: 10.5, why });
+      return untilAborted(context, signal);
+    },
+  ]);
+  assert.equal(source.status().lost, 0);
+  const done = source.run(stop.signal);
+  assert.equal(source.status().lost, 1200);
+  assert.deepEqual(levels, ["error"]);
+  const [{ from, to, ...event }] = events as [LossEvent];
+  assert.ok(Number.isInteger(from) && Number.isInteger(to) && to - from >= 10 && to - from <= 12, `${from} to ${to}`);
+  const text = `modbus tcp 10.0.0.5:502: 1200 frames lost: ${why}`;
+  assert.deepEqual(event, { type: "frames-lost", severity: "error", source: "line", frames: 1200, text });
   stop.abort();
   await done;
 });

@@ -50,6 +50,7 @@ export class DriverRun {
         this.reports.push({ asset, error });
         this.#changed?.();
       },
+      lost: () => undefined,
     };
     this.ended = this.driver.run(context, this.#abort.signal).then(
       () => undefined,

@@ -85,6 +85,19 @@ describe("under systemd", { concurrency: 2, skip: NO_PERL }, () => {
     assert.equal(await gateway.end("SIGTERM"), 0);
   });
 
+  test("ready waits for a status page that is slow to come", async (t) => {
+    const dir = folder(t);
+    using socket = await NotifySocket.open(dir);
+    const nodeArgs = ["--import", new URL("../support/slow-status.ts", import.meta.url).href];
+    const options = { dir, sources: NO_BUS, uplink: NOWHERE, nodeArgs, ...underSystemd(socket) };
+    await using gateway = new GatewayProcess(options);
+    const answered = gateway.start(30_000);
+    const ready = until("READY=1", () => socket.with("READY").length === 1, 30_000);
+    const snapshot = await ready.then(() => gateway.snapshot());
+    await answered;
+    assert.notEqual(snapshot, undefined, "ready, and no page");
+  });
+
   for (const thread of ["storage", "status"]) {
     test(`a ${thread} thread that hangs: told on stderr, then the watchdog starves`, async (t) => {
       const dir = folder(t);

@@ -10,7 +10,7 @@ const CONTENTS = {
   init: fileURLToPath(new URL("init.sh", import.meta.url)),
   modules: ["virtio_pci", "9pnet_virtio", "9p", "can_raw", "vcan"],
 };
-const LIMITS = { boot: 90_000, suite: 300_000 };
+const LIMITS = { boot: 90_000, suite: 600_000 };
 
 export const CAN_SUITE: Suite = {
   folder: "guest",

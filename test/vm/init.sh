@@ -30,6 +30,7 @@ ifconfig lo 127.0.0.1 up
 echo "guest: booted" >/dev/ttyS1
 
 export PATH="$BUSBAR_PATH" HOME=/run TMPDIR=/run NO_COLOR=1 BUSBAR_VM_GUEST=1
+export NODE_OPTIONS="--import $BUSBAR_DIR/test/vm/steady-wasm.mjs"
 # shellcheck disable=SC2016
 chroot /host /bin/sh -c 'cd "$BUSBAR_DIR" && exec "$BUSBAR_NODE" --test --test-concurrency=1 --test-reporter=spec $BUSBAR_TESTS' \
   >/dev/ttyS1 2>&1

@@ -54,6 +54,7 @@ export function sources(ok: boolean): ToStatus {
         since: 1795226000000,
         restarts: 0,
         batches: 7,
+        lost: 0,
         devices: [meter],
       },
     ],

@@ -51,6 +51,11 @@ test("what a technician asks for: traffic, disk writes, clock jumps, salvage, ne
     assert.ok(text.includes(`\n          ${line}\n`), `${line} in:\n${text}`);
 });
 
+test("a source that lost frames is shown with their number, though it is up", () => {
+  const source = { ...snapshot.sources[0]!, state: "up", lost: 1200, devices: [] } as const;
+  assert.match(renderTable({ ...snapshot, sources: [source] }, 80), /\nsource {4}rs485 up, 1200 frames lost\n/);
+});
+
 test("every line keeps to the width; the least important columns go first", () => {
   for (const columns of [20, 40, 60, 80]) {
     const lines = renderTable(snapshot, columns).split("\n");
@@ -86,6 +91,7 @@ test("text from buses and drivers cannot steer the terminal", () => {
     since: 1,
     restarts: 0,
     batches: 0,
+    lost: 0,
     error: hostile,
     devices: [],
   } as const;

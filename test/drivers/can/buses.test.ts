@@ -14,7 +14,8 @@ import { FIXTURES, HandClock } from "./fakes.ts";
 
 const wanted = [{ id: 0x257, extended: false }];
 function setup(label: string, over: Partial<BusSetup> = {}): BusSetup {
-  return { label, clock: new HandClock(), log: new Logger("test", () => {}), wanted, ...over };
+  const onLost = (): void => assert.fail("nothing is lost here");
+  return { label, clock: new HandClock(), log: new Logger("test", () => {}), wanted, onLost, ...over };
 }
 
 const timeLimit = { timeout: 5000 };

@@ -4,7 +4,7 @@ import type { BusbarError } from "../../../core/errors.ts";
 import { type LogEntry, Logger } from "../../../core/log.ts";
 import type { Batch, Value } from "../../../core/sample.ts";
 import type { CanFrame } from "../../../drivers/can/bus.ts";
-import type { Driver, DriverContext } from "../../../drivers/driver.ts";
+import type { Driver, DriverContext, Loss } from "../../../drivers/driver.ts";
 
 export const FIXTURES = new URL("../../fixtures/can/", import.meta.url);
 
@@ -36,6 +36,7 @@ export class Recorder implements DriverContext {
   readonly log: Logger;
   readonly entries: LogEntry[] = [];
   readonly batches: Taken[] = [];
+  readonly losses: Loss[] = [];
   readonly reports: { asset: string; code: string; text: string }[] = [];
   readonly #signals: { asset: string; name: string }[] = [];
   #waiting: (() => void)[] = [];
@@ -73,7 +74,12 @@ export class Recorder implements DriverContext {
     this.#wake();
   }
 
-  /** Resolves when `holds`, asked again after every batch and report; the test's own time limit is the deadline. */
+  lost(loss: Loss): void {
+    this.losses.push(loss);
+    this.#wake();
+  }
+
+  /** Resolves when `holds`, asked again after every batch, report and loss; the test's own time limit is the deadline. */
   async until(holds: () => boolean): Promise<void> {
     while (!holds()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }

@@ -8,6 +8,7 @@ import { Logger } from "../../../core/log.ts";
 import type { CanFrame } from "../../../drivers/can/bus.ts";
 import { SocketCanBus } from "../../../drivers/can/socketcan.ts";
 import type { Addon, Message } from "../../../drivers/can/socketcan-addon.ts";
+import type { Loss } from "../../../drivers/driver.ts";
 import { HandClock } from "./fakes.ts";
 
 const wanted = [
@@ -19,6 +20,11 @@ const setup = (name: string) => ({
   clock: new HandClock(),
   log: new Logger("test", () => {}),
   wanted,
+  onLost: (loss: Loss) => void losses.push(loss),
+});
+let losses: Loss[] = [];
+beforeEach(() => {
+  losses = [];
 });
 const forever = new AbortController().signal;
 
@@ -74,9 +80,8 @@ describe("a stand-in for the addon and the interface, in a folder", { timeout: 5
     new SocketCanBus(name, setup(name), {
       load,
       interfaces,
-      counters: join(interfaces, "no-counters"),
+      counters: interfaces,
       pollMs: 10,
-      lossToldEveryMs: 0,
     });
   async function started(): Promise<void> {
     while (!channel.log.includes("start")) await new Promise((resolve) => setImmediate(resolve));
@@ -211,6 +216,27 @@ describe("a stand-in for the addon and the interface, in a folder", { timeout: 5
       assert.equal(channel.log.at(-1), "stop");
     });
   }
+
+  test("what the kernel has dropped is told as it is found, and what is known by then when the run ends", async () => {
+    const abort = new AbortController();
+    const matched = async (count: number): Promise<void> => {
+      const head = "  device   can_id   can_mask      function          userdata       matches  ident";
+      const entry = `    can0     257    c00007ff  00000000b4d8833c  0000000073ef144a  ${count}  raw`;
+      for (const list of ["all", "fil", "inv", "eff", "err"]) await writeFile(join(interfaces, `rcvlist_${list}`), "");
+      await writeFile(join(interfaces, "rcvlist_sff"), [head, entry, ""].join("\n"));
+    };
+    await matched(0);
+    const running = bus().run(() => {}, abort.signal);
+    await started();
+    await matched(5);
+    while (losses.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    abort.abort();
+    await running;
+    assert.deepEqual(
+      losses.map(({ frames }) => frames),
+      [5],
+    );
+  });
 
   test("an exception over a frame ends the run instead of the process", async () => {
     const running = bus().run(() => {

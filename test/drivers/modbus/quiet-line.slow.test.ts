@@ -88,7 +88,9 @@ async function requestsOf(mbap: boolean): Promise<SlowSlave["requests"]> {
     if (error === undefined) good.set(asset, (good.get(asset) ?? 0) + 1);
     if ([...good.values()].filter((polls) => polls > 2).length === devices.length) done.abort();
   };
-  const context = { clock: new SystemClock(), log: new Logger("line", () => {}), number: () => 1, emit: () => {} };
+  const nothing = (): void => {};
+  const log = new Logger("line", nothing);
+  const context = { clock: new SystemClock(), log, number: () => 1, emit: nothing, lost: nothing };
   await runLine(line, { ...context, report }, AbortSignal.any([done.signal, AbortSignal.timeout(20_000)]));
   assert.ok(done.signal.aborted, "both units answer in the end");
   return slave?.requests ?? [];

@@ -46,6 +46,12 @@ export function receiveList(list: string, name: string): string[][] {
   return lines.map((line) => line.trim().split(/\s+/)).flatMap(([device, ...rest]) => (device === name ? [rest] : []));
 }
 
+export interface SeenFrame {
+  readonly tUs: number;
+  /** As `123#1122`. */
+  readonly frame: string;
+}
+
 /** `candump -L` with error frames: what anybody else on the bus sees. */
 export class Candump implements AsyncDisposable {
   readonly #child: ChildProcess;
@@ -67,8 +73,7 @@ export class Candump implements AsyncDisposable {
     return dump;
   }
 
-  /** Time in microseconds, then the frame as `123#1122`. */
-  lines(): { readonly tUs: number; readonly frame: string }[] {
+  lines(): SeenFrame[] {
     return [...this.#text.matchAll(/^\((\d+)\.(\d{6})\) \S+ (\S+)\n/gm)].map(([, seconds, micros, frame]) => ({
       tUs: Number(seconds) * 1_000_000 + Number(micros),
       frame: frame as string,

@@ -14,7 +14,7 @@ import { judge } from "../../support/oracle.ts";
 import { drained } from "../../support/trial.ts";
 import { until } from "../../support/wait.ts";
 import { addVcan, Candump, canplayer, cansend, ip, NOT_GUEST, receiveList, SOON_MS } from "./can.ts";
-import { type VanLog, vanLog } from "./van-log.ts";
+import { SPOILT, servedOf, type VanLog, vanLog, vanSource } from "./van-log.ts";
 
 const TOLD_WITHIN_MS = 2000;
 /** Under TCG, on a busy machine. */
@@ -22,20 +22,6 @@ const START_MS = 60_000;
 const DRIVE_MS = 5000;
 /** `busy` is there all the time, `late` comes and goes. */
 const [BUSY, LATE] = ["vcan1", "vcan2"];
-
-/**
- * A frame of the van with a wrong checksum: the first on its bus, because the kernel stamps frames for us from the second
- * on (see FrameReader), and the oracle compares stamps to the millisecond.
- */
-const SPOILT = "1DB#00000000000000FF";
-
-const van = (id: string, name: string, asset: string) => ({
-  id,
-  driver: "can",
-  interface: `socketcan:${name}`,
-  transmit: "none",
-  devices: [{ id: asset, profile: "busbar-sim-van" }],
-});
 
 describe("the gateway on real interfaces", { skip: NOT_GUEST, timeout: 180_000 }, () => {
   let dir: string;
@@ -57,7 +43,7 @@ describe("the gateway on real interfaces", { skip: NOT_GUEST, timeout: 180_000 }
     dump = await Candump.start(BUSY);
     cloudLog = join(dir, "cloud.jsonl");
     cloud = await startCloud({ host: "127.0.0.1", port: 0, logPath: cloudLog, log: new Logger("cloud", () => {}) });
-    const sources = [van("busy", BUSY, "van-7"), van("late", LATE, "van-9")];
+    const sources = [vanSource("busy", BUSY, "van-7"), vanSource("late", LATE, "van-9")];
     gateway = new GatewayProcess({ dir, sources, uplink: { url: cloud.url } });
     await gateway.start(START_MS);
     pid = gateway.pid;
@@ -164,13 +150,8 @@ describe("the gateway on real interfaces", { skip: NOT_GUEST, timeout: 180_000 }
 
     const frames = dump.lines().filter(({ frame }) => drive.signalsOf.has(frame));
     assert.ok(frames.length >= drive.frames.length);
-    const served = frames.map(({ tUs, frame }) => ({
-      ts: Math.floor(tUs / 1000),
-      asset: "van-7",
-      signals: drive.signalsOf.get(frame),
-    }));
     const verdict = judge({
-      ledger: served.map((line) => `${JSON.stringify(line)}\n`).join(""),
+      ledger: servedOf(frames, drive, "van-7"),
       received: readCloudLog(cloudLog),
       intervals: gateway.intervals,
       canAssets: ["van-7"],

@@ -6,9 +6,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { SystemClock } from "../../../core/clock.ts";
-import { type LogEntry, Logger } from "../../../core/log.ts";
+import { Logger } from "../../../core/log.ts";
 import type { CanFrame } from "../../../drivers/can/bus.ts";
-import { LINUX, SocketCanBus } from "../../../drivers/can/socketcan.ts";
+import { SocketCanBus } from "../../../drivers/can/socketcan.ts";
+import type { Loss } from "../../../drivers/driver.ts";
 import { until } from "../../support/wait.ts";
 import { addVcan, Candump, cangen, canplayer, cansend, ip, NOT_GUEST, receiveList, SOON_MS } from "./can.ts";
 
@@ -24,14 +25,15 @@ const WANTED = [
 /** A running bus and what came of it. */
 class Listening implements AsyncDisposable {
   readonly frames: CanFrame[] = [];
-  readonly entries: LogEntry[] = [];
+  readonly losses: Loss[] = [];
   readonly #abort = new AbortController();
   readonly #running: Promise<void>;
 
   private constructor() {
-    const log = new Logger("test", (entry) => this.entries.push(entry));
-    const setup = { label: `can socketcan:${NAME}`, clock: new SystemClock(), log, wanted: WANTED };
-    const bus = new SocketCanBus(NAME, setup, { ...LINUX, lossToldEveryMs: 0 });
+    const log = new Logger("test", () => undefined);
+    const onLost = (loss: Loss): void => void this.losses.push(loss);
+    const setup = { label: `can socketcan:${NAME}`, clock: new SystemClock(), log, wanted: WANTED, onLost };
+    const bus = new SocketCanBus(NAME, setup);
     this.#running = bus.run((frame) => this.frames.push({ ...frame }), this.#abort.signal);
   }
 
@@ -52,7 +54,7 @@ class Listening implements AsyncDisposable {
   }
 
   get lost(): number {
-    return this.entries.reduce((sum, { fields }) => sum + Number(fields.frames), 0);
+    return this.losses.reduce((sum, { frames }) => sum + frames, 0);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -150,13 +152,18 @@ describe("SocketCanBus on a real interface", { skip: NOT_GUEST, timeout: 120_000
       writeFileSync(RESTRICTION, restriction);
       try {
         await using bus = await Listening.start();
+        const fromMs = performance.now();
         // Blocks our own event loop, as a busy field thread would; the socket's queue holds some 280 frames.
         execFileSync("cangen", [NAME, "-g", "0", "-n", String(sent), "-I", "123", "-L", "8"]);
+        const blockedUntilMs = performance.now();
         await until("received and lost frames are all", () => bus.frames.length + bus.lost === sent, SOON_MS);
         assert.ok(bus.lost > 0);
-        const [entry] = bus.entries;
-        assert.equal(entry?.level, "error");
-        assert.equal(entry?.text, "frames lost: the kernel's receive queue was full");
+        const [first, last] = [bus.losses[0]!, bus.losses.at(-1)!];
+        assert.ok(
+          first.fromMs <= fromMs && last.toMs >= blockedUntilMs,
+          JSON.stringify({ fromMs, blockedUntilMs, first }),
+        );
+        assert.match(first.why, /^the kernel's receive queue was full; raise net\.core\.rmem_default/);
       } finally {
         writeFileSync(RESTRICTION, before);
       }

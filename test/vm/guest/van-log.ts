@@ -4,11 +4,18 @@ import type { Signals } from "../../../hw-sim/devices/device.ts";
 import { Van } from "../../../hw-sim/models/van.ts";
 import { Random } from "../../../hw-sim/random.ts";
 import { candumpLine } from "../../../hw-sim/wire/candump-bus.ts";
+import type { SeenFrame } from "./can.ts";
 
 const STEP_MS = 100;
 /** Frames of one step do not share a stamp. */
 const SPREAD_US = 7000;
 const START_US = 1_795_226_000_000_000;
+
+/**
+ * A frame of the van with a wrong checksum. It goes first on its bus, because the kernel stamps frames for us from the
+ * second on (see FrameReader), and the oracle compares stamps to the millisecond.
+ */
+export const SPOILT = "1DB#00000000000000FF";
 
 export interface VanLog {
   /** For canplayer, on `sim0`. */
@@ -36,4 +43,19 @@ export function vanLog(durationMs: number): VanLog {
     }
   }
   return { text: lines.join(""), frames, signalsOf };
+}
+
+/** The van as a source of the gateway, on interface `name`. */
+export function vanSource(id: string, name: string, asset: string) {
+  const devices = [{ id: asset, profile: "busbar-sim-van" }];
+  return { id, driver: "can", interface: `socketcan:${name}`, transmit: "none", devices };
+}
+
+/** The simulator's ledger of what candump has seen of a drive. */
+export function servedOf(seen: readonly SeenFrame[], { signalsOf }: VanLog, asset: string): string {
+  return seen
+    .filter(({ frame }) => signalsOf.has(frame))
+    .map(({ tUs, frame }) => ({ ts: Math.floor(tUs / 1000), asset, signals: signalsOf.get(frame) }))
+    .map((line) => `${JSON.stringify(line)}\n`)
+    .join("");
 }
