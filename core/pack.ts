@@ -97,39 +97,63 @@ export class PackWriter {
 
 /** The batches of packed bytes, in order. Throws RangeError on bytes that are not packed batches. */
 export function* unpack(bytes: Uint8Array): Generator<Batch, void, void> {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let at = 0;
-  while (at < bytes.byteLength) {
+  const reader = new PackReader();
+  reader.begin(bytes);
+  for (let batch = reader.next(); batch !== undefined; batch = reader.next()) {
+    const { tUs, numbers, values, quality } = batch;
+    yield { tUs, numbers: numbers.slice(), values: values.slice(), quality: quality.slice() };
+  }
+}
+
+/** Reads packed bytes into one batch again and again: whoever rebuilds what an outage left reads millions. */
+export class PackReader {
+  #bytes: Uint8Array = new Uint8Array(0);
+  #view: DataView = new DataView(new ArrayBuffer(0));
+  #at = 0;
+  readonly #batch = { tUs: 0, numbers: [] as number[], values: [] as Value[], quality: [] as Quality[] };
+
+  /** The next batch is the first of these bytes. */
+  begin(bytes: Uint8Array): void {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#at = 0;
+  }
+
+  /** Valid until it is called again; undefined: there are no more. Throws RangeError on bytes that are no packed batch. */
+  next(): Batch | undefined {
+    if (this.#at >= this.#bytes.byteLength) return undefined;
+    const [view, batch] = [this.#view, this.#batch];
+    const { numbers, values, quality } = batch;
+    let at = this.#at;
     const count = view.getUint16(at, true);
-    const tUs = view.getFloat64(at + 4, true);
+    batch.tUs = view.getFloat64(at + 4, true);
     at += HEADER_BYTES;
-    const numbers = new Array<number>(count);
-    const values = new Array<Value>(count);
-    const quality = new Array<Quality>(count);
+    // Never longer than filled: an array with holes costs an object for each number that is taken from it.
+    if (numbers.length > count) numbers.length = values.length = quality.length = count;
     for (let i = 0; i < count; i++) {
       numbers[i] = view.getUint16(at, true);
       quality[i] = view.getUint8(at + 2) as Quality;
       const type = view.getUint8(at + 3);
       at += 4;
-      if (type === TYPE_STRING) {
+      if (type === TYPE_I32) {
+        values[i] = view.getInt32(at, true);
+        at += 4;
+      } else if (type === TYPE_F64) {
+        values[i] = view.getFloat64(at, true);
+        at += 8;
+      } else if (type === TYPE_STRING) {
         const length = view.getUint16(at, true);
-        values[i] = decoder.decode(bytes.subarray(at + 2, at + 2 + length));
+        values[i] = decoder.decode(this.#bytes.subarray(at + 2, at + 2 + length));
         at += 2 + length;
-      } else {
-        values[i] = scalar(view, at, type);
-        at += type === TYPE_F64 ? 8 : type === TYPE_I32 ? 4 : 0;
-      }
+      } else values[i] = constant(type);
     }
-    yield { tUs, numbers, values, quality };
+    this.#at = at;
+    return batch;
   }
 }
 
-function scalar(view: DataView, at: number, type: number): Value {
+function constant(type: number): Value {
   switch (type) {
-    case TYPE_F64:
-      return view.getFloat64(at, true);
-    case TYPE_I32:
-      return view.getInt32(at, true);
     case TYPE_FALSE:
     case TYPE_TRUE:
       return type === TYPE_TRUE;

@@ -55,8 +55,11 @@ export type BusbarRecord = RecordHeader & {
   readonly crc: string;
 };
 
-const CRC_TAIL = /^,"crc":"([0-9a-f]{8})"\}$/;
 const CRC_TAIL_BYTES = 18;
+const CRC_HEAD = Buffer.from(',"crc":"');
+const CRC_END = Buffer.from('"}');
+const CRC_TAIL = Buffer.alloc(CRC_TAIL_BYTES);
+const HEX_DIGITS = Buffer.from("0123456789abcdef");
 const ZSTD_MAGIC = 0xfd2fb528;
 const BZ1_MAGIC = "BZ1";
 const FRAMES = new ZstdFrames();
@@ -75,24 +78,53 @@ export function sealRecord(header: RecordHeader, body: string): Buffer {
 
 /** What a record begins with: its members before the body, as JSON text. */
 export function recordHead(header: RecordHeader): string {
-  const asset = header.asset === undefined ? "" : `,"asset":${JSON.stringify(header.asset)}`;
-  return (
-    `{"v":1,"k":"${header.k}","gw":"${header.gw}"${asset},"epoch":"${header.epoch}","c":"${header.c}",` +
-    `"seq":${header.seq},"boot":${header.boot},"sync":${header.sync},"birth":"${header.birth}","t0":${header.t0},`
-  );
+  return `${headToSeq(header)}${header.seq}${headFromBoot(header)}${header.t0},`;
+}
+
+/** Of that, what stands before the value of `seq`: the same for all records of an asset and stream. */
+export function headToSeq({
+  k,
+  gw,
+  asset,
+  epoch,
+  c,
+}: Pick<RecordHeader, "k" | "gw" | "asset" | "epoch" | "c">): string {
+  const named = asset === undefined ? "" : `,"asset":${JSON.stringify(asset)}`;
+  return `{"v":1,"k":"${k}","gw":"${gw}"${named},"epoch":"${epoch}","c":"${c}","seq":`;
+}
+
+/** What stands between the values of `seq` and `t0`: the same for all records of a boot. */
+export function headFromBoot({ boot, sync, birth }: Pick<RecordHeader, "boot" | "sync" | "birth">): string {
+  return `,"boot":${boot},"sync":${sync},"birth":"${birth}","t0":`;
 }
 
 /** Writes the checksum of the bytes `from` to `to` behind them; returns the record's end. */
 export function closeRecord(bytes: Buffer, from: number, to: number): number {
-  return to + bytes.write(`,"crc":"${hex8(crc32(bytes.subarray(from, to)))}"}`, to, "latin1");
+  return writeCrc(bytes, to, crc32(bytes.subarray(from, to)));
+}
+
+/** Writes a record's last member, `crc` being that of all bytes before; returns the record's end. */
+export function writeCrc(bytes: Buffer, at: number, crc: number): number {
+  let end = at;
+  for (let i = 0; i < CRC_HEAD.length; i++) bytes[end++] = CRC_HEAD[i] as number;
+  for (let shift = 28; shift >= 0; shift -= 4) bytes[end++] = HEX_DIGITS[(crc >>> shift) & 0xf] as number;
+  for (let i = 0; i < CRC_END.length; i++) bytes[end++] = CRC_END[i] as number;
+  return end;
+}
+
+/** CRC-32 of a record, `crc` being that of all bytes before the last member. */
+export function crcOfWhole(crc: number): number {
+  writeCrc(CRC_TAIL, 0, crc);
+  return crc32(CRC_TAIL, crc);
 }
 
 /** True when the bytes end in a `crc` that matches all before it. */
 export function crcHolds(plain: Uint8Array): boolean {
   const at = plain.length - CRC_TAIL_BYTES;
   if (at <= 0) return false;
-  const tail = CRC_TAIL.exec(Buffer.from(plain.buffer, plain.byteOffset + at, CRC_TAIL_BYTES).toString("latin1"));
-  return tail !== null && tail[1] === hex8(crc32(plain.subarray(0, at)));
+  writeCrc(CRC_TAIL, 0, crc32(plain.subarray(0, at)));
+  for (let i = 0; i < CRC_TAIL_BYTES; i++) if (plain[at + i] !== CRC_TAIL[i]) return false;
+  return true;
 }
 
 /** One zstd frame where that is smaller, else the bytes as they are. */
@@ -137,8 +169,4 @@ function decompress(frame: Uint8Array, dictionary: Uint8Array | undefined): Buff
   } catch (cause) {
     throw new BusbarError("RECORD_INVALID", "record: broken zstd frame", { cause });
   }
-}
-
-function hex8(value: number): string {
-  return value.toString(16).padStart(8, "0");
 }

@@ -119,18 +119,15 @@ export function splitHostPort(text: string): { host: string; port: number } | un
   return match === null || port > 65_535 ? undefined : { host: (match[1] ?? match[2]) as string, port };
 }
 
-/** Addresses of MQTT servers, by what may be connected to. */
-const SERVER_URLS = {
-  any: {
-    allowed: "mqtt://host:port, mqtts://host:port, ws://host:port/path or wss://host:port/path",
-    shape: /^(mqtts?|wss?):\/\/[^\s/?#@]+(\/[^\s#]*)?$/,
-  },
-  tcp: { allowed: "mqtt://host:port or mqtts://host:port", shape: /^mqtts?:\/\/[^\s/?#@]+\/?$/ },
+/** Address of an MQTT server. */
+const SERVER_URL = {
+  allowed: "mqtt://host:port, mqtts://host:port, ws://host:port/path or wss://host:port/path",
+  shape: /^(mqtts?|wss?):\/\/[^\s/?#@]+(\/[^\s#]*)?$/,
 } as const;
 
 /** The messages do not repeat the address: somebody may have put a password there, which would show in logs and status. */
-export function serverUrl(transport: keyof typeof SERVER_URLS) {
-  const { allowed, shape } = SERVER_URLS[transport];
+export function serverUrl() {
+  const { allowed, shape } = SERVER_URL;
   const check = (text: string, context: z.RefinementCtx<string>): void => {
     if (/^\w+:\/\/[^/]*@/.test(text)) {
       context.addIssue(`holds a user name or password; allowed: ${allowed}, with username and password_file beside it`);

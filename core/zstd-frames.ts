@@ -15,8 +15,6 @@ import {
 
 /** Larger payloads are not worth it: there the context is the smaller part. */
 const MAX_PLAIN_BYTES = 64 * 1024;
-/** ZSTD_compressBound of that. */
-const MAX_FRAME_BYTES = MAX_PLAIN_BYTES + (MAX_PLAIN_BYTES >> 8) + 64;
 
 interface Handle {
   /** Flush mode, input, its offset and length, output, its offset and length; what is left of both is in the state. */
@@ -44,31 +42,43 @@ class Context {
     return new Context(handle as Handle, left, Buffer.allocUnsafeSlow(outBytes));
   }
 
-  /** All of `input`; undefined when it did not work or the output is too small: then the context is spent. */
+  /**
+   * All of `input`, until the next call; undefined when it did not work or the output is too small: then the context is
+   * spent.
+   */
   write(input: Uint8Array): Buffer | undefined {
     const out = this.#out;
     // An error leaves both as they were.
-    this.#left.set([0, 1]);
+    this.#left[0] = 0;
+    this.#left[1] = 1;
     this.#handle.writeSync(zlib.ZSTD_e_end, input, 0, input.length, out, 0, out.length);
-    const [outLeft = 0, inLeft] = this.#left;
-    return inLeft === 0 && outLeft > 0 ? Buffer.from(out.subarray(0, out.length - outLeft)) : undefined;
+    const outLeft = this.#left[0] as number;
+    return this.#left[1] === 0 && outLeft > 0 ? out.subarray(0, out.length - outLeft) : undefined;
   }
 }
 
 export class ZstdFrames {
   readonly #options: ZstdOptions;
+  readonly #maxPlainBytes: number;
   /** Made with the first frame: not every thread that could compress does. */
   #context: Context | undefined;
   #usable = true;
 
-  constructor(options: ZstdOptions = {}) {
+  /** Larger ones than `maxPlainBytes`, for which room is kept, get a context each. */
+  constructor(options: ZstdOptions = {}, maxPlainBytes: number = MAX_PLAIN_BYTES) {
     this.#options = options;
+    this.#maxPlainBytes = maxPlainBytes;
   }
 
   /** `plain` as one frame. */
   compress(plain: Uint8Array): Buffer {
-    if (!this.#usable || plain.length > MAX_PLAIN_BYTES) return zstdCompressSync(plain, this.#options);
-    this.#context ??= Context.of(createZstdCompress(this.#options), MAX_FRAME_BYTES);
+    return Buffer.from(this.view(plain));
+  }
+
+  /** The same in memory that the next call writes to. */
+  view(plain: Uint8Array): Buffer {
+    if (!this.#usable || plain.length > this.#maxPlainBytes) return zstdCompressSync(plain, this.#options);
+    this.#context ??= Context.of(createZstdCompress(this.#options), frameBound(this.#maxPlainBytes));
     const frame = this.#context?.write(plain);
     this.#usable = frame !== undefined;
     return frame ?? zstdCompressSync(plain, this.#options);
@@ -86,6 +96,11 @@ export class ZstdPlains {
 
   /** Throws what zstdDecompressSync throws. */
   decompress(frame: Uint8Array): Buffer {
+    return Buffer.from(this.view(frame));
+  }
+
+  /** The same in memory that the next call writes to. */
+  view(frame: Uint8Array): Buffer {
     this.#context ??= Context.of(createZstdDecompress(), MAX_PLAIN_BYTES);
     const plain = this.#context?.write(frame);
     if (plain !== undefined) return plain;
@@ -93,4 +108,9 @@ export class ZstdPlains {
     this.#context = undefined;
     return zstdDecompressSync(frame, { maxOutputLength: this.#maxBytes });
   }
+}
+
+/** No less than ZSTD_compressBound. */
+function frameBound(plainBytes: number): number {
+  return plainBytes + (plainBytes >> 8) + 64;
 }

@@ -48,7 +48,7 @@ const now = z.strictObject({
 
 export const uplinkConfig = z
   .strictObject({
-    url: serverUrl("any").meta({ description: "The cloud's MQTT server; user name and password stand elsewhere" }),
+    url: serverUrl().meta({ description: "The cloud's MQTT server; user name and password stand elsewhere" }),
     protocol: z.literal(["auto", "5", "3.1.1"]).default("auto").meta({
       description: "MQTT version; auto: 5, and 3.1.1 for a server that refuses 5",
     }),

@@ -9,7 +9,7 @@ export interface SealedRecord {
   readonly asset?: string;
   /** Milliseconds since 1970 at which the record was sealed. */
   readonly sealedMs: number;
-  /** The record's plain JSON: the same bytes at every call, in every process. */
+  /** The record's plain JSON: the same bytes at every call, in every process. Until `spent` was called for it. */
   readonly plain: Buffer;
 }
 
@@ -25,6 +25,8 @@ export interface RecordQueue {
    * acknowledged): at most `limit`. Records that `ack` was called for may come again only after a restart.
    */
   read(stream: Stream, after: Position | undefined, limit: number): SealedRecord[];
+  /** The bytes of these records, which one `read` gave, are not needed any more: their memory may serve again. */
+  spent?(records: readonly SealedRecord[]): void;
   /** The server has this record. Any order; memory only, made durable with a later commit. */
   ack(stream: Stream, at: Position): void;
   /** Every birth payload that a stored record names, oldest first, the current one last. */

@@ -1,10 +1,10 @@
 /** A backlog as an outage leaves it: an outbox full of sealed records, and their payloads in a file for the bare loop. */
 import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { compressRecord } from "../../core/record.ts";
 import { recordTopicTail, uplinkPrefix } from "../../core/topics.ts";
 import type { Outbox } from "../../store-forward/outbox/outbox.ts";
 import type { SealedRecord } from "../../store-forward/queue.ts";
+import { plainFraming } from "../../store-forward/uplink/frame.ts";
 import { ASSETS, GATEWAY, Load, PUBLISH_INTERVAL_S, SAMPLES_PER_SECOND } from "./load.ts";
 import { LoadClock, openOutbox } from "./outbox.ts";
 
@@ -68,7 +68,7 @@ function writePayloads(outbox: Outbox, path: string): number {
     last = read.at(-1);
     for (const { kind, asset, plain } of read) {
       const topic = Buffer.from(`${prefix}/${recordTopicTail(kind, asset)}`);
-      const payload = compressRecord(plain);
+      const payload = plainFraming(plain);
       const lengths = [Buffer.alloc(2), Buffer.alloc(4)] as const;
       lengths[0].writeUInt16LE(topic.length);
       lengths[1].writeUInt32LE(payload.length);

@@ -51,6 +51,10 @@ class WatchedQueue implements RecordQueue {
     return this.#outbox.read(stream, after, limit);
   }
 
+  spent(records: readonly SealedRecord[]): void {
+    this.#outbox.spent(records);
+  }
+
   ack(stream: Stream, at: Position): void {
     this.#outbox.ack(stream, at);
     this.#left--;

@@ -28,9 +28,12 @@ export interface Vanished extends Range {
 
 export class Acks {
   readonly #tracks = new Map<string, Track>();
+  /** The one that was asked for last: a drain asks for the same one thousands of times. */
+  #found: Track | undefined;
 
   load(rows: readonly MarkRow[]): void {
     this.#tracks.clear();
+    this.#found = undefined;
     for (const { epoch, stream, next, acked } of rows) {
       this.#tracks.set(`${epoch}${stream}`, trackOf({ epoch, stream, next, acked }, true));
     }
@@ -43,8 +46,8 @@ export class Acks {
 
   /** Takes the number as delivered; what was never given out or is known already is ignored. */
   ack(stream: Stream, epoch: number, seq: number): boolean {
-    const track = this.#tracks.get(`${epoch}${stream}`);
-    if (track === undefined || seq >= track.next || this.has(stream, epoch, seq)) return false;
+    const track = this.#track(stream, epoch);
+    if (track === undefined || seq >= track.next || hasIn(track, seq)) return false;
     track.early.add(seq);
     for (; track.early.delete(track.mark + 1); track.mark++) track.dirty = true;
     return true;
@@ -57,12 +60,12 @@ export class Acks {
   }
 
   has(stream: Stream, epoch: number, seq: number): boolean {
-    const track = this.#tracks.get(`${epoch}${stream}`);
-    return track !== undefined && (seq <= track.mark || track.early.has(seq));
+    const track = this.#track(stream, epoch);
+    return track !== undefined && hasIn(track, seq);
   }
 
   mark(stream: Stream, epoch: number): { readonly next: number; readonly acked: number } {
-    const track = this.#tracks.get(`${epoch}${stream}`);
+    const track = this.#track(stream, epoch);
     return { next: track?.next ?? 1, acked: track?.mark ?? 0 };
   }
 
@@ -73,13 +76,13 @@ export class Acks {
 
   /** The mark may have to pass over what is not stored. */
   touch(stream: Stream, epoch: number): void {
-    const track = this.#tracks.get(`${epoch}${stream}`);
+    const track = this.#track(stream, epoch);
     if (track !== undefined) track.dirty = true;
   }
 
   /** Whatever is not stored of these numbers was dropped under a gap. */
   dropped(stream: Stream, epoch: number, range: Range): void {
-    const track = this.#tracks.get(`${epoch}${stream}`);
+    const track = this.#track(stream, epoch);
     if (track === undefined) return;
     const last = track.gone.at(-1);
     const joins = last !== undefined && range.from >= last.from && range.from <= last.to + 1;
@@ -109,12 +112,12 @@ export class Acks {
   /** After the commit: the marks that were written, and how far numbers are given out now. */
   settle(flushed: readonly MarkRow[], marks: readonly MarkRow[]): void {
     for (const { epoch, stream, next, acked } of marks) {
-      const track = this.#tracks.get(`${epoch}${stream}`);
+      const track = this.#track(stream, epoch);
       if (track !== undefined) track.next = next;
       else this.#tracks.set(`${epoch}${stream}`, trackOf({ epoch, stream, next, acked }, false));
     }
     for (const { epoch, stream, acked } of flushed) {
-      const track = this.#tracks.get(`${epoch}${stream}`);
+      const track = this.#track(stream, epoch);
       if (track === undefined) continue;
       track.dirty = false;
       for (const seq of track.early) if (seq <= acked) track.early.delete(seq);
@@ -122,6 +125,16 @@ export class Acks {
       track.mark = Math.max(track.mark, acked);
     }
   }
+
+  #track(stream: Stream, epoch: number): Track | undefined {
+    if (this.#found?.epoch === epoch && this.#found.stream === stream) return this.#found;
+    this.#found = this.#tracks.get(`${epoch}${stream}`);
+    return this.#found;
+  }
+}
+
+function hasIn({ mark, early }: Track, seq: number): boolean {
+  return seq <= mark || early.has(seq);
 }
 
 function trackOf({ epoch, stream, next, acked }: MarkRow, dirty: boolean): Track {

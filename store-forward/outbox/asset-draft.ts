@@ -2,6 +2,7 @@
 import type { Batch } from "../../core/sample.ts";
 import type { Cells } from "./cells.ts";
 import { GroupText, rowBytes } from "./group-text.ts";
+import { Shelf } from "./shelf.ts";
 import { halves, type Part } from "./splitter.ts";
 
 /** Most bytes of one record's plain JSON. */
@@ -9,12 +10,47 @@ export const MAX_RECORD_BYTES = 32 * 1024;
 /** Header and tail with the longest ids are below this. */
 const FRAME_BYTES = 512;
 
-export interface Draft {
-  readonly t0: number;
-  readonly groups: readonly GroupText[];
-  readonly samples: number;
+/** One record. */
+export class Draft {
+  readonly groups = new Shelf(() => new GroupText());
+  /** The last group of each key, once there are several groups. */
+  readonly #byKey = new Map<string, GroupText>();
+  samples = 0;
   /** Upper bound of the record's length. */
-  readonly maxBytes: number;
+  maxBytes = FRAME_BYTES;
+
+  /** Milliseconds since 1970 of the earliest sample. */
+  get t0(): number {
+    let t0 = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < this.groups.taken; i++) t0 = Math.min(t0, this.groups.at(i).firstMs);
+    return t0;
+  }
+
+  /** The group that a part of that time may join. */
+  groupOf({ key }: Part, tMs: number): GroupText | undefined {
+    if (key === "" || this.groups.taken === 0) return undefined;
+    const first = this.groups.at(0);
+    const group = this.groups.taken > 1 ? this.#byKey.get(key) : first.key === key ? first : undefined;
+    return group !== undefined && group.lastMs <= tMs ? group : undefined;
+  }
+
+  open({ key, names }: Part): GroupText {
+    const group = this.groups.take();
+    group.begin(key, names);
+    if (this.groups.taken === 2) {
+      const first = this.groups.at(0);
+      this.#byKey.set(first.key, first);
+    }
+    if (this.groups.taken > 1) this.#byKey.set(key, group);
+    return group;
+  }
+
+  clear(): void {
+    if (this.groups.taken > 1) this.#byKey.clear();
+    this.groups.clear();
+    this.samples = 0;
+    this.maxBytes = FRAME_BYTES;
+  }
 }
 
 /** A part's values of one batch: its time, and where its cells begin. */
@@ -24,71 +60,64 @@ interface Row {
 }
 
 export class AssetDraft {
+  readonly asset: string;
+  readonly drafts = new Shelf(() => new Draft());
   readonly #cells: Cells;
-  readonly #finished: Draft[] = [];
-  #groups: GroupText[] = [];
-  #byKey = new Map<string, GroupText>();
-  #bytes = FRAME_BYTES;
-  #samples = 0;
+  #draft: Draft | undefined;
 
-  constructor(cells: Cells) {
+  constructor(asset: string, cells: Cells) {
+    this.asset = asset;
     this.#cells = cells;
   }
 
-  add(batch: Batch, part: Part): void {
-    const row = { tMs: Math.floor(batch.tUs / 1000), cell: this.#cells.next };
-    for (const index of part.indices) this.#cells.add(batch.values[index] ?? null, batch.quality[index]);
-    this.#place(part, row);
+  /** Nothing was added since `clear`. */
+  get empty(): boolean {
+    return this.#draft === undefined;
   }
 
-  finish(): readonly Draft[] {
-    if (this.#samples > 0) this.#close();
-    return this.#finished;
+  clear(): void {
+    this.drafts.clear();
+    this.#draft = undefined;
+  }
+
+  add(batch: Batch, part: Part): void {
+    const cell = this.#cells.next;
+    const { values, quality } = batch;
+    const { indices } = part;
+    for (let i = 0; i < indices.length; i++) this.#cells.add(values, quality, indices[i] as number);
+    this.#place(part, { tMs: Math.floor(batch.tUs / 1000), cell });
   }
 
   #place(part: Part, row: Row): void {
-    const group = this.#open(part, row.tMs);
+    const draft = this.#draft ?? this.#next();
+    const { tMs, cell } = row;
+    const group = draft.groupOf(part, tMs);
     const bytes = this.#cost(part, row, group);
     const count = part.indices.length;
-    if (this.#bytes + bytes > MAX_RECORD_BYTES && this.#samples > 0) {
-      this.#close();
+    if (draft.maxBytes + bytes > MAX_RECORD_BYTES && draft.samples > 0) {
+      this.#next();
       this.#place(part, row);
-    } else if (this.#bytes + bytes > MAX_RECORD_BYTES && count > 1) {
+    } else if (draft.maxBytes + bytes > MAX_RECORD_BYTES && count > 1) {
       const [first, second] = halves(part);
       this.#place(first, row);
-      this.#place(second, { ...row, cell: row.cell + first.indices.length });
+      this.#place(second, { ...row, cell: cell + first.indices.length });
     } else {
-      this.#bytes += bytes;
-      this.#samples += count;
-      (group ?? this.#newGroup(part)).add(row.tMs, row.cell);
+      // A record whose single value is above the limit is as long as it is.
+      draft.maxBytes += bytes;
+      draft.samples += count;
+      (group ?? draft.open(part)).add(tMs, cell);
     }
   }
 
-  #open(part: Part, tMs: number): GroupText | undefined {
-    const group = part.key === "" ? undefined : this.#byKey.get(part.key);
-    return group !== undefined && group.lastMs <= tMs ? group : undefined;
+  #next(): Draft {
+    this.#draft = this.drafts.take();
+    this.#draft.clear();
+    return this.#draft;
   }
 
   #cost({ indices, names }: Part, { tMs, cell }: Row, group: GroupText | undefined): number {
     const valueBytes = this.#cells.bytesOf(cell, indices.length);
     if (group === undefined) return names.openingBytes + rowBytes(valueBytes, indices.length, tMs);
     return rowBytes(valueBytes, indices.length, tMs - group.lastMs);
-  }
-
-  #newGroup(part: Part): GroupText {
-    const group = new GroupText(part.names);
-    this.#groups.push(group);
-    if (part.key !== "") this.#byKey.set(part.key, group);
-    return group;
-  }
-
-  #close(): void {
-    const t0 = this.#groups.reduce((least, { firstMs }) => Math.min(least, firstMs), Number.POSITIVE_INFINITY);
-    // A record whose single value is above the limit is as long as it is.
-    this.#finished.push({ t0, groups: this.#groups, samples: this.#samples, maxBytes: this.#bytes });
-    this.#groups = [];
-    this.#byKey = new Map();
-    this.#bytes = FRAME_BYTES;
-    this.#samples = 0;
   }
 }

@@ -1,5 +1,5 @@
 /** The JSON texts of values in one growing buffer, found again by their number. */
-import { BAD, QUALITY_LETTERS, type Quality, type Value } from "../../core/sample.ts";
+import { BAD, GOOD, QUALITY_LETTERS, type Quality, type Value } from "../../core/sample.ts";
 import { MAX_NUMBER_BYTES, writeNumber } from "./number-text.ts";
 
 const FIRST_BYTES = 64 * 1024;
@@ -8,12 +8,25 @@ const COMMA = 0x2c;
 const LETTERS = QUALITY_LETTERS.map((letter) => letter.charCodeAt(0));
 const [GOOD_LETTER, , BAD_LETTER] = LETTERS as [number, number, number];
 
+/** One signal's cells in a group: per row the number of the row's first cell, and which one after that. */
+export interface Column {
+  readonly firsts: readonly number[];
+  readonly rows: number;
+  readonly column: number;
+}
+
 export class Cells {
   #bytes = Buffer.allocUnsafe(FIRST_BYTES);
   /** Cell i goes from #ends[i] to #ends[i + 1]. */
   #ends = new Int32Array(FIRST_CELLS);
   #letters = new Uint8Array(FIRST_CELLS);
   #count = 0;
+  #allGood = true;
+
+  /** No cell is stale or bad. */
+  get allGood(): boolean {
+    return this.#allGood;
+  }
 
   /** The number of the next cell. */
   get next(): number {
@@ -22,15 +35,21 @@ export class Cells {
 
   clear(): void {
     this.#count = 0;
+    this.#allGood = true;
   }
 
-  add(value: Value, quality: Quality = BAD): void {
+  /** The one at `index` of both: a number that was handed over by itself would be made an object first. */
+  add(values: readonly Value[], qualities: readonly Quality[], index: number): void {
     if (this.#count + 1 === this.#ends.length) this.#growCells();
     const from = this.#ends[this.#count] as number;
     if (this.#bytes.length - from < MAX_NUMBER_BYTES) this.#growBytes(MAX_NUMBER_BYTES);
+    const value = values[index];
+    const quality = qualities[index] ?? BAD;
+    if (quality !== GOOD) this.#allGood = false;
     this.#letters[this.#count] = LETTERS[quality] ?? BAD_LETTER;
-    this.#ends[++this.#count] =
-      typeof value === "number" ? writeNumber(this.#bytes, from, value) : this.#text(from, value);
+    this.#count++;
+    this.#ends[this.#count] =
+      typeof value === "number" ? writeNumber(this.#bytes, from, value) : this.#text(from, value ?? null);
   }
 
   /** Bytes of the texts of `count` cells. */
@@ -38,29 +57,28 @@ export class Cells {
     return (this.#ends[first + count] as number) - (this.#ends[first] as number);
   }
 
-  /** Writes a cell for each row's first plus `column`, with commas between; returns the end. */
-  writeColumn(out: Buffer, start: number, rows: readonly number[], column: number): number {
+  /** Writes the column's cells with commas between; returns the end. */
+  writeColumn(out: Buffer, start: number, { firsts, rows, column }: Column): number {
     const [bytes, ends] = [this.#bytes, this.#ends];
     let at = start;
-    for (let row = 0; row < rows.length; row++) {
+    for (let row = 0; row < rows; row++) {
       if (row > 0) out[at++] = COMMA;
-      const cell = (rows[row] as number) + column;
+      const cell = (firsts[row] as number) + column;
       const end = ends[cell + 1] as number;
       for (let from = ends[cell] as number; from < end; from++) out[at++] = bytes[from] as number;
     }
     return at;
   }
 
-  /** The same for the letters of their quality. */
-  writeLetters(out: Buffer, start: number, rows: readonly number[], column: number): number {
-    for (let row = 0; row < rows.length; row++)
-      out[start + row] = this.#letters[(rows[row] as number) + column] as number;
-    return start + rows.length;
+  /** The same for the letters of their quality, without commas. */
+  writeLetters(out: Buffer, start: number, { firsts, rows, column }: Column): number {
+    for (let row = 0; row < rows; row++) out[start + row] = this.#letters[(firsts[row] as number) + column] as number;
+    return start + rows;
   }
 
-  allGood(rows: readonly number[], column: number): boolean {
-    for (let row = 0; row < rows.length; row++) {
-      if (this.#letters[(rows[row] as number) + column] !== GOOD_LETTER) return false;
+  isGood({ firsts, rows, column }: Column): boolean {
+    for (let row = 0; row < rows; row++) {
+      if (this.#letters[(firsts[row] as number) + column] !== GOOD_LETTER) return false;
     }
     return true;
   }

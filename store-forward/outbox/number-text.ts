@@ -20,32 +20,57 @@ export function writeNumber(out: Buffer, at: number, value: number): number {
   if (thousandths / SCALE !== value || thousandths >= INT32 || thousandths <= -INT32) {
     return at + out.write(Number.isFinite(value) ? String(value) : "null", at, "latin1");
   }
-  let [digits, decimals] = [thousandths, MAX_DECIMALS];
-  for (; digits % 10 === 0; decimals--) digits /= 10;
+  let [digits, decimals] = [thousandths | 0, MAX_DECIMALS];
+  for (let tenth = tenthOf(digits); tenth * 10 === digits; tenth = tenthOf(digits)) {
+    digits = tenth;
+    decimals--;
+  }
   return writeDecimal(out, at, digits, decimals);
+}
+
+/** Characters of what `String(value)` gives for a whole number. */
+export function wholeLength(value: number): number {
+  return value >= 0 && value < INT32 ? digitsOf(value) : String(value).length;
 }
 
 /** `value` divided by ten to the power of `decimals`. */
 function writeDecimal(out: Buffer, at: number, value: number, decimals: number): number {
   let start = at;
-  if (value < 0) out[start++] = MINUS;
-  let left = Math.abs(value);
-  const end = start + Math.max(digitsOf(left), decimals + 1) + (decimals > 0 ? 1 : 0);
-  for (let pos = end - 1; pos >= start; pos--) {
-    if (decimals > 0 && pos === end - 1 - decimals) {
-      out[pos] = POINT;
-      continue;
-    }
-    const rest = Math.floor(left / 10);
-    out[pos] = ZERO + left - rest * 10;
-    left = rest;
+  let left = value;
+  if (value < 0) {
+    out[start++] = MINUS;
+    left = -value;
+  }
+  const digits = digitsOf(left);
+  const places = digits > decimals ? digits : decimals + 1;
+  const end = decimals > 0 ? start + places + 1 : start + places;
+  let pos = end - 1;
+  for (let after = decimals; after > 0; after--) {
+    const tenth = tenthOf(left);
+    out[pos--] = ZERO + left - tenth * 10;
+    left = tenth;
+  }
+  if (decimals > 0) out[pos--] = POINT;
+  while (pos >= start) {
+    const tenth = tenthOf(left);
+    out[pos--] = ZERO + left - tenth * 10;
+    left = tenth;
   }
   return end;
 }
 
+/** Division of whole numbers below 2^31: the compiler makes a multiplication of it. */
+function tenthOf(value: number): number {
+  return (value / 10) | 0;
+}
+
 /** Of a whole number from 0 to 2^31. */
 function digitsOf(value: number): number {
-  let digits = 1;
-  for (let limit = 10; value >= limit; limit *= 10) digits++;
+  if (value < 10) return 1;
+  if (value < 100) return 2;
+  if (value < 1000) return 3;
+  if (value < 10_000) return 4;
+  let digits = 5;
+  for (let limit = 100_000; value >= limit; limit *= 10) digits++;
   return digits;
 }

@@ -60,6 +60,7 @@ export class Outbox implements RecordQueue {
   #sealedAtMs = Number.NEGATIVE_INFINITY;
   #attempted: { readonly fingerprint: string; readonly batches: number } | undefined;
   onSealed: (() => void) | undefined;
+  readonly spent = (records: readonly SealedRecord[]): void => this.#session?.spent(records);
   /** The cloud takes records: gaps need not wait for their end to be told. */
   linkUp = false;
 
@@ -77,7 +78,6 @@ export class Outbox implements RecordQueue {
     this.commit();
   }
 
-  /** Number of this start. */
   get boot(): number {
     this.#boot ??= nextBoot(this.#bootFile.last, 0, this.#o.clock.wallMs());
     return this.#boot;

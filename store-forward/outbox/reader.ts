@@ -1,15 +1,15 @@
 /** Sealed records as they are read: lazily, few at a time, each verified before anybody gets it. */
-import { crc32 } from "node:zlib";
-import { unpack } from "../../core/pack.ts";
+import { PackReader } from "../../core/pack.ts";
 import type { Stream } from "../../core/record.ts";
 import { crcHolds } from "../../core/record.ts";
 import type { Batch } from "../../core/sample.ts";
 import { birthIdOf, signalsOfBirth } from "../../core/signals.ts";
 import type { SealedRecord } from "../queue.ts";
 import type { Acks } from "./acks.ts";
-import { decodeRow } from "./rows.ts";
-import type { EpochRow, RecordRow, SealRow } from "./schema.ts";
-import { ENCODER, Sealer, type SealResult } from "./seal.ts";
+import { Lots } from "./lots.ts";
+import { viewRow } from "./rows.ts";
+import type { EpochRow, PackedRow, RecordRow, SealRow } from "./schema.ts";
+import { ENCODER, type Room, Sealer, type SealResult } from "./seal.ts";
 import type { Store } from "./store.ts";
 
 /** Rebuilt records kept for the next call; what was just sealed is sent without being built again. */
@@ -40,6 +40,7 @@ export class Reader {
   /** By stream, epoch and first number; in order of use. */
   readonly #kept = new Map<string, readonly SealedRecord[]>();
   #keptBytes = 0;
+  readonly #lots = new Lots();
   #sealer: { readonly boot: number; readonly sealer: Sealer } | undefined;
 
   constructor(options: ReaderOptions) {
@@ -62,6 +63,11 @@ export class Reader {
     return found;
   }
 
+  /** The bytes of these records, which `read` gave, are not needed any more: others may be built in their place. */
+  spent(records: readonly SealedRecord[]): void {
+    for (const key of this.#lots.spent(records)) this.#forget(key);
+  }
+
   /** Something is stored after (epoch, seq) and before the epoch `end`. */
   hasBefore(stream: Stream, { epoch, seq }: { readonly epoch: number; readonly seq: number }, end: number): boolean {
     const { store } = this.#options;
@@ -81,10 +87,10 @@ export class Reader {
   }
 
   /** What the batches of one seal become. */
-  build(seal: Omit<SealRow, "seq_to" | "sums" | "crc">, batches: Iterable<Batch>): SealResult {
+  build(seal: Omit<SealRow, "seq_to" | "sums" | "crc">, batches: Iterable<Batch>, room?: Room): SealResult {
     const { stream, boot, sync, seq_from: firstSeq } = seal;
     const epoch = this.#options.epochs.get(seal.epoch)?.name ?? "";
-    return this.#sealerOf(boot).seal(batches, { epoch, stream, boot, sync: sync === 1, firstSeq });
+    return this.#sealerOf(boot).seal(batches, { epoch, stream, boot, sync: sync === 1, firstSeq }, room);
   }
 
   /** How many of its records come out as it says. */
@@ -139,7 +145,13 @@ export class Reader {
   #recordsOf(seal: SealRow): readonly SealedRecord[] {
     const kept = this.#kept.get(keyOf(seal));
     if (kept !== undefined) return kept;
-    const { good, bad } = this.#verified(seal);
+    let memory: Buffer | undefined;
+    const { good, bad } = this.#verified(seal, (bytes) => {
+      memory = this.#lots.room(bytes);
+      return memory;
+    });
+    const last = good.at(-1);
+    if (memory !== undefined && last !== undefined) this.#lots.lend({ key: keyOf(seal), last, memory });
     const untold = bad.filter((seq) => !this.#options.acks.has(seal.stream, seal.epoch, seq));
     for (const run of runsOf(untold)) this.#tellCorrupt(seal, run.from, run.to);
     this.keep(seal, good);
@@ -151,35 +163,31 @@ export class Reader {
     this.#kept.delete(key);
   }
 
-  #verified(seal: SealRow): { readonly good: readonly SealedRecord[]; readonly bad: readonly number[] } {
-    const built = this.#rebuild(seal);
+  #verified(seal: SealRow, room?: Room): { readonly good: readonly SealedRecord[]; readonly bad: readonly number[] } {
+    const built = this.#rebuild(seal, room);
+    const named = namedRecords(seal, this.#options.epochs.get(seal.epoch)?.name ?? "", built);
     const sums = new DataView(seal.sums.buffer, seal.sums.byteOffset, seal.sums.byteLength);
     const good: SealedRecord[] = [];
     const bad: number[] = [];
-    for (let seq = seal.seq_from; seq <= seal.seq_to; seq++) {
-      const index = seq - seal.seq_from;
-      const record = built[index];
+    for (let index = 0; index <= seal.seq_to - seal.seq_from; index++) {
+      const record = named[index];
       const holds = record !== undefined && 8 * index + 8 <= sums.byteLength;
-      if (holds && crc32(record.plain) === sums.getUint32(8 * index, true)) good.push(record);
-      else bad.push(seq);
+      if (holds && built[index]?.crc === sums.getUint32(8 * index, true)) good.push(record);
+      else bad.push(seal.seq_from + index);
     }
     return { good, bad };
   }
 
-  #rebuild(seal: SealRow): readonly SealedRecord[] {
+  #rebuild(seal: SealRow, room?: Room): SealResult["records"] {
     if (seal.encoder !== ENCODER) return [];
     try {
-      const rows = this.#options.store.packedRange(seal.stream, seal.row_from, seal.row_to).map(decodeRow);
-      return this.#named(seal, this.build(seal, unpackAll(rows)));
+      const rows = this.#options.store.packedRange(seal.stream, seal.row_from, seal.row_to);
+      return this.build(seal, unpackAll(views(rows)), room).records;
     } catch (error) {
       // What cannot be decoded is a loss to tell; what SQLite cannot read is for the outbox to handle.
       if (error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_")) throw error;
       return [];
     }
-  }
-
-  #named(seal: SealRow, { records }: SealResult): readonly SealedRecord[] {
-    return namedRecords(seal, this.#options.epochs.get(seal.epoch)?.name ?? "", records);
   }
 
   #tellCorrupt(seal: SealRow, from: number, to: number): void {
@@ -209,8 +217,18 @@ export class Reader {
   }
 }
 
-export function* unpackAll(parts: Iterable<Uint8Array>): Generator<Batch, void, void> {
-  for (const part of parts) yield* unpack(part);
+/** Unpacked, each until the next is taken. */
+function* views(rows: readonly PackedRow[]): Generator<Uint8Array, void, void> {
+  for (const row of rows) yield viewRow(row);
+}
+
+/** The batches of packed rows, each valid until the next is taken. Throws RangeError on bytes that are none. */
+export function* unpackAll(rows: Iterable<Uint8Array>): Generator<Batch, void, void> {
+  const reader = new PackReader();
+  for (const row of rows) {
+    reader.begin(row);
+    for (let batch = reader.next(); batch !== undefined; batch = reader.next()) yield batch;
+  }
 }
 
 /** Encoded records under their identity. */
@@ -228,8 +246,8 @@ export function namedRecords(
 /** Checksums and sample counts of encoded records, as a seal stores them. */
 export function sumsOf(records: SealResult["records"]): Uint8Array {
   const view = new DataView(new ArrayBuffer(8 * records.length));
-  for (const [index, { plain, samples }] of records.entries()) {
-    view.setUint32(8 * index, crc32(plain), true);
+  for (const [index, { crc, samples }] of records.entries()) {
+    view.setUint32(8 * index, crc, true);
     view.setUint32(8 * index + 4, samples, true);
   }
   return new Uint8Array(view.buffer);

@@ -1,7 +1,7 @@
 /** A packed row's bytes: core/pack.ts, zstd where smaller, under a checksum that every read verifies. */
 import { crc32, constants as zlib } from "node:zlib";
 import { BusbarError, messageOf } from "../../core/errors.ts";
-import { unpack } from "../../core/pack.ts";
+import { PackReader } from "../../core/pack.ts";
 import { ZstdFrames, ZstdPlains } from "../../core/zstd-frames.ts";
 import type { PackedRow } from "./schema.ts";
 
@@ -26,7 +26,10 @@ export function spanOf(bytes: Uint8Array): Span {
   let samples = 0;
   let t0 = Number.POSITIVE_INFINITY;
   let t1 = Number.NEGATIVE_INFINITY;
-  for (const { tUs, numbers } of unpack(bytes)) {
+  const reader = new PackReader();
+  reader.begin(bytes);
+  for (let batch = reader.next(); batch !== undefined; batch = reader.next()) {
+    const { tUs, numbers } = batch;
     if (!Number.isFinite(tUs)) throw new RangeError("packed batch: no time");
     samples += numbers.length;
     t0 = Math.min(t0, Math.floor(tUs / 1000));
@@ -44,10 +47,15 @@ export function encodeRow(about: Unstored, raw: Uint8Array): Omit<PackedRow, "id
 
 /** The packed bytes as they were stored. Throws BusbarError STORE_CORRUPT when the row is not what was written. */
 export function decodeRow(row: PackedRow): Uint8Array {
+  return Buffer.from(viewRow(row));
+}
+
+/** The same in memory that the next call writes to. */
+export function viewRow(row: PackedRow): Uint8Array {
   if (checksum(row) !== row.crc) throw new BusbarError("STORE_CORRUPT", `outbox row ${row.id}: checksum is wrong`);
   if (row.coding === PLAIN) return row.data;
   try {
-    return PLAINS.decompress(row.data);
+    return PLAINS.view(row.data);
   } catch (cause) {
     throw new BusbarError("STORE_CORRUPT", `outbox row ${row.id}: ${messageOf(cause)}`, { cause });
   }

@@ -163,6 +163,10 @@ export class Session {
     return true;
   }
 
+  spent(records: readonly SealedRecord[]): void {
+    this.#reader.spent(records);
+  }
+
   ack(stream: Stream, { epoch, seq }: Position): void {
     const n = this.#number(epoch);
     if (n !== undefined) this.#acks.ack(stream, n, seq);
@@ -176,7 +180,8 @@ export class Session {
     if (epoch === undefined || record?.epoch !== at.epoch || record.seq !== at.seq) return false;
     const { seq, sealedMs } = record;
     this.#acks.ack(stream, n, seq);
-    this.#dead.push({ record, reason });
+    // Before the commit that stores it, its memory may serve others.
+    this.#dead.push({ record: { ...record, plain: Buffer.from(record.plain) }, reason });
     const { samples, t0, t1 } = spanOfRecord(record.plain) ?? { samples: null, t0: sealedMs, t1: sealedMs };
     this.#o.onLost({ reason: "rejected", stream, epoch, from: seq, to: seq, samples, t0, t1 });
     return true;
@@ -288,6 +293,7 @@ export class Session {
   }
 
   #number(epoch: string): number | undefined {
-    return [...this.#epochs.values()].find(({ name }) => name === epoch)?.n;
+    for (const { n, name } of this.#epochs.values()) if (name === epoch) return n;
+    return undefined;
   }
 }

@@ -42,7 +42,8 @@ export class Splitter {
     const first = numbers[0] ?? 0;
     const plans = this.#plans.get(first);
     if (plans !== undefined) for (const plan of plans) if (same(plan.numbers, numbers)) return plan;
-    const plan = { numbers, ...this.#parts(numbers, [...numbers.keys()]) };
+    // The batch is the reader's, which puts the next one into it.
+    const plan = { numbers: [...numbers], ...this.#parts(numbers, [...numbers.keys()]) };
     this.#plans.set(first, [plan, ...(plans ?? []).slice(0, PLANS_KEPT - 1)]);
     return plan;
   }

@@ -29,7 +29,7 @@ export function openSqlite(path: string): Database {
     expectPragma(db, path, "synchronous", 2, "FULL");
     expectPragma(db, path, "wal_autocheckpoint", CHECKPOINT_PAGES, String(CHECKPOINT_PAGES));
     expectPragma(db, path, "journal_size_limit", WAL_BYTES, String(WAL_BYTES));
-    db.pragma("cache_size = -4000", { simple: true });
+    db.pragma("cache_size = -2000", { simple: true });
     db.exec("BEGIN IMMEDIATE; COMMIT");
     return db;
   } catch (error) {

@@ -1,15 +1,18 @@
 /**
- * One life of one link: dialled once, never reconnected, and the only file that knows mqtt.js. Of mqtt.js only the
- * packets are used: no queue (queueQoSZero false, nothing is published before CONNACK), no store that outlives the
- * link, no reconnection, because its own replay sends one message per round trip and its `reconnect` forgets them.
+ * One life of one link: dialled once, never reconnected, and the only file that knows mqtt.js. Of mqtt.js only transports
+ * and packets are used: publishes are publisher.ts's, and there is no reconnection, because its own replay sends one
+ * message per round trip and its `reconnect` forgets them.
  */
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect, type IClientOptions, type MqttClient, type Packet } from "mqtt";
 import { BusbarError } from "../../core/errors.ts";
+import { type AckCommand, AckFilter } from "./ack-filter.ts";
 import { disconnected, httpAnswer, linkError, malformed, refused, refusesVersion } from "./faults.ts";
 import "./reason-codes.ts";
-import { limitsOf, publishBytes, type ServerLimits } from "./limits.ts";
+import { limitsOf, type ServerLimits } from "./limits.ts";
+import { PacketIds } from "./packet-ids.ts";
+import { NO_SUBSCRIBER, type Publish, Publisher } from "./publisher.ts";
 
 export type Protocol = "5" | "3.1.1";
 
@@ -46,6 +49,8 @@ export interface LinkEnd {
 /** Our own inbound limits: receipts and states are small. */
 const INBOUND = { receiveMaximum: 20, maximumPacketSize: 65_536 };
 const CLOSE_WAIT_MS = 1000;
+/** The clock of mqtt.js's keep-alive is set anew no more often: it is a timer for each packet otherwise. */
+const PING_GRAIN_MS = 1000;
 
 /** A connected link, or why there is none. Never throws; on abort the failure is whatever the abort left. */
 export async function dial(
@@ -68,7 +73,10 @@ export class Link {
   readonly #end = Promise.withResolvers<LinkEnd>();
   #client: MqttClient | undefined;
   #limits: ServerLimits = limitsOf(undefined);
-  readonly #aliases = new Map<string, number>();
+  readonly #ids = new PacketIds();
+  /** From CONNACK on. */
+  #publisher: Publisher | undefined;
+  #answeredMs = Number.NEGATIVE_INFINITY;
   #gone = false;
   #bytesSent = 0;
   #reached = false;
@@ -119,20 +127,9 @@ export class Link {
     return { error: end.error, mayHoldWill, version: told ? "told" : silent ? "silent" : undefined };
   }
 
-  /**
-   * Publishes; `done` gets the reason code of the PUBACK or PUBCOMP (or of the PUBREC that refused), 0 for 3.1.1, and
-   * is not called when the link ends before. QoS 0 has no `done`. Nothing happens on a link that is gone.
-   */
-  publish(topic: string, payload: Buffer, qos: 0 | 1 | 2, retain: boolean, done?: (reasonCode: number) => void): void {
-    if (this.#gone) return;
-    const { name, properties } = this.#aliased(topic, qos > 0 && !retain);
-    this.#bytesSent += publishBytes(name, payload);
-    this.#client?.publish(name, payload, { qos, retain, ...properties }, (error) => {
-      if (this.#gone || done === undefined || qos === 0) return;
-      const code = reasonOf(error);
-      // Without a code it is no answer of the server: the link's end will follow.
-      if (code !== undefined) done(code);
-    });
+  /** Publishes with what else this turn sends. `done` is not called when the link ends before; nothing happens then. */
+  publish(publish: Publish): void {
+    if (!this.#gone) this.#bytesSent += this.#publisher?.publish(publish) ?? 0;
   }
 
   /** Subscribes at QoS 1; the topics that the server refused. Resolves with all of them when the link ends. */
@@ -160,7 +157,8 @@ export class Link {
     if (this.#gone || client === undefined) return;
     this.#gone = true;
     const closed = new Promise<void>((resolve) => client.once("close", resolve));
-    // end() waits for every outstanding acknowledgement otherwise; the records stay in the outbox.
+    this.#publisher?.flush();
+    // end() waits for a SUBACK otherwise.
     for (const id of Object.keys(client.outgoing)) client.removeOutgoingMessage(Number(id));
     client.end(false);
     const timeout = new AbortController();
@@ -172,7 +170,7 @@ export class Link {
 
   #start(onConnected: () => void): void {
     const { url } = this.#options;
-    const client = connect(clientOptions(this.#options));
+    const client = connect({ ...clientOptions(this.#options), messageIdProvider: this.#ids });
     this.#client = client;
     // mqtt.js swallows stream errors that carry no code, so they are taken at the stream itself.
     client.on("error", (error) => this.#failed(error));
@@ -180,25 +178,16 @@ export class Link {
     client.on("close", () => this.fail(closedByPeer(url), true));
     client.on("connect", (packet) => {
       this.#limits = limitsOf(packet.properties);
+      const { topicAliasMaximum } = this.#limits;
+      const version = this.protocol === "5" ? 5 : 4;
+      this.#publisher = new Publisher({ stream: client.stream, ids: this.#ids, version, topicAliasMaximum });
       onConnected();
     });
     client.on("message", (topic, payload) => this.onMessage(topic, payload));
     client.on("packetreceive", (packet) => this.#received(packet));
     client.on("disconnect", (packet) => this.fail(disconnected(url, packet.reasonCode ?? 0x80), true));
+    this.#filterAcks(client.stream as Duplex);
     this.#watch(client.stream as Duplex);
-  }
-
-  /**
-   * A record's topic by its number, once the server knows it. Numbers are never given anew: a fleet of assets in turn
-   * would push each other out; what comes too late for one goes by name. They end with the connection (MQTT 5 3.3.2.3.4).
-   */
-  #aliased(topic: string, record: boolean): { name: string; properties?: { properties: { topicAlias: number } } } {
-    const known = this.#aliases.get(topic);
-    if (known !== undefined) return { name: "", properties: { properties: { topicAlias: known } } };
-    if (!record || this.#aliases.size >= this.#limits.topicAliasMaximum) return { name: topic };
-    const topicAlias = this.#aliases.size + 1;
-    this.#aliases.set(topic, topicAlias);
-    return { name: topic, properties: { properties: { topicAlias } } };
   }
 
   #watch(stream: Duplex & { setNoDelay?: (on: boolean) => void }): void {
@@ -223,7 +212,32 @@ export class Link {
     const broken = packet.messageId !== undefined && packet.messageId < 1;
     if (broken) this.fail(malformed(this.#options.url));
     if (this.#gone) (packet as { cmd: string }).cmd = "discarded";
-    if ((packet.cmd === "puback" || packet.cmd === "pubrec") && packet.reasonCode === 0x10) this.onNoSubscriber();
+    const { cmd, messageId = 0 } = packet;
+    // What the filter left: an acknowledgement with a long reason string.
+    if (cmd === "puback" || cmd === "pubrec" || cmd === "pubcomp") {
+      if (this.#answered(cmd, messageId, packet.reasonCode ?? 0)) (packet as { cmd: string }).cmd = "discarded";
+    }
+  }
+
+  /** Lets mqtt.js's pipe have what is left of what the server sends. */
+  #filterAcks(stream: Duplex): void {
+    const filter = new AckFilter((...answer) => this.#gone || this.#answered(...answer));
+    const passes = stream.listeners("data") as ((chunk: Buffer) => void)[];
+    stream.on("data", (chunk: Buffer) => {
+      for (const rest of filter.rest(chunk)) for (const pass of passes) pass.call(stream, rest);
+    });
+    for (const pass of passes) stream.off("data", pass);
+  }
+
+  #answered(command: AckCommand, id: number, reasonCode: number): boolean {
+    if (this.#publisher?.answered(command, id, reasonCode) !== true) return false;
+    if (reasonCode === NO_SUBSCRIBER) this.onNoSubscriber();
+    const nowMs = performance.now();
+    if (nowMs - this.#answeredMs > PING_GRAIN_MS) {
+      this.#answeredMs = nowMs;
+      this.#client?.reschedulePing();
+    }
+    return true;
   }
 
   #failed(error: unknown): void {
@@ -276,12 +290,6 @@ function clientOptions(options: LinkOptions): IClientOptions {
     connectTimeout: options.connectTimeoutMs * 2,
     will: { ...options.will, qos: 1, retain: true },
   };
-}
-
-function reasonOf(error: unknown): number | undefined {
-  if (error === undefined || error === null) return 0;
-  const code = (error as { code?: unknown }).code;
-  return typeof code === "number" ? code : undefined;
 }
 
 function closedByPeer(url: string): BusbarError {

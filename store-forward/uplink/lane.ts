@@ -36,8 +36,12 @@ export class Lane {
   /** In the order in which they were sent. */
   readonly #inFlight = new Map<SealedRecord, InFlight>();
   #ahead: SealedRecord[] = [];
+  /** What the last read gave: when `#ahead` is empty again, all of it was sent. */
+  #given: readonly SealedRecord[] = [];
   #cursor: Position | undefined;
   #mayHaveMore = true;
+  /** What is read may be under way. */
+  #readsAgain = false;
   #retryMs = 0;
   #heldUntilMs = Number.NEGATIVE_INFINITY;
   #refused = false;
@@ -142,8 +146,10 @@ export class Lane {
 
   #rewind(): void {
     this.#ahead = [];
+    this.#given = [];
     this.#cursor = undefined;
     this.#mayHaveMore = true;
+    this.#readsAgain = true;
   }
 
   #peek(): SealedRecord | undefined {
@@ -152,13 +158,18 @@ export class Lane {
   }
 
   #read(): void {
-    const underWay = new Set([...this.#inFlight.keys()].map(keyOf));
+    const underWay = new Set(this.#readsAgain ? [...this.#inFlight.keys()].map(keyOf) : []);
+    const isUnderWay = underWay.size === 0 ? () => false : (record: SealedRecord) => underWay.has(keyOf(record));
+    this.#readsAgain = underWay.size > 0;
     do {
+      if (this.#given.length > 0) this.#queue.spent?.(this.#given);
+      this.#given = [];
       const after = this.#cursor ?? this.#settlement.floor(this.stream);
       const records = this.#queue.read(this.stream, after, this.#readAhead);
+      this.#given = records;
       this.#mayHaveMore = records.length === this.#readAhead;
       this.#cursor = records.at(-1) ?? this.#cursor;
-      this.#ahead = records.filter((record) => !underWay.has(keyOf(record)) && !this.#settlement.waits(record));
+      this.#ahead = records.filter((record) => !isUnderWay(record) && !this.#settlement.waits(record));
     } while (this.#ahead.length === 0 && this.#mayHaveMore);
   }
 }

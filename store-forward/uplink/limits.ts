@@ -10,11 +10,14 @@ export interface ServerLimits {
   readonly topicAliasMaximum: number;
 }
 
+/** One of the 65,535 packet identifiers is for SUBSCRIBE. */
+const MOST_PUBLISHES = 65_534;
+
 export function limitsOf(properties: Readonly<Record<string, unknown>> | undefined): ServerLimits {
   const { receiveMaximum, maximumPacketSize, maximumQoS, retainAvailable, topicAliasMaximum } = properties ?? {};
   return {
     // MQTT 5 3.2.2.3.3: 65,535 when absent, zero is a protocol error.
-    receiveMaximum: typeof receiveMaximum === "number" && receiveMaximum > 0 ? receiveMaximum : 65_535,
+    receiveMaximum: Math.min(Number(receiveMaximum) || MOST_PUBLISHES, MOST_PUBLISHES),
     maximumPacketBytes: typeof maximumPacketSize === "number" ? maximumPacketSize : 268_435_455,
     maximumQos: maximumQoS === 0 || maximumQoS === 1 ? maximumQoS : 2,
     retain: retainAvailable !== false,

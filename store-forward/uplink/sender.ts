@@ -46,6 +46,9 @@ export class Sender {
   readonly #controls: Control[] = [];
   /** Send times of presence publishes under way. */
   readonly #controlsSent = new Set<{ readonly sentMs: number }>();
+  readonly #critical: Lane | undefined;
+  /** Of data records, by asset. */
+  readonly #dataTopics = new Map<string, string>();
   #recordsAllowed = false;
   #scheduled: NodeJS.Immediate | undefined;
   #lookingAhead: NodeJS.Immediate | undefined;
@@ -54,10 +57,13 @@ export class Sender {
 
   constructor(options: SenderOptions) {
     this.#o = options;
+    this.#critical = options.lanes.find(({ stream }) => stream === "c");
   }
 
   get inFlight(): number {
-    return this.#o.lanes.reduce((sum, lane) => sum + lane.inFlight, this.#controlsSent.size);
+    let count = this.#controlsSent.size;
+    for (const { inFlight } of this.#o.lanes) count += inFlight;
+    return count;
   }
 
   /** Records may follow what presence has queued. */
@@ -145,8 +151,8 @@ export class Sender {
 
   /** Leaves critical its own slot; a window of one has none to give away. */
   #mayUncritical(): boolean {
-    const { lanes, window, budget } = this.#o;
-    const critical = lanes.find((lane) => lane.stream === "c")?.inFlight ?? 0;
+    const { window, budget } = this.#o;
+    const critical = this.#critical?.inFlight ?? 0;
     return budget.open && (window === 1 || this.inFlight - critical < window - 1) && this.#inRate();
   }
 
@@ -174,25 +180,38 @@ export class Sender {
     const sent = { sentMs: this.#o.hooks.monoMs() };
     this.#controlsSent.add(sent);
     const { link } = this.#o;
-    link.publish(control.topic, control.payload, 1, link.limits.retain, (reasonCode) => {
+    const done = (reasonCode: number): void => {
       this.#controlsSent.delete(sent);
       this.schedule();
       control.done(reasonCode);
-    });
+    };
+    link.publish({ topic: control.topic, payload: control.payload, qos: 1, retain: link.limits.retain, done });
     return true;
   }
 
   #send(lane: Lane, record: SealedRecord): boolean {
-    const { link, prefix, budget, hooks } = this.#o;
-    const topic = `${prefix}/${recordTopicTail(record.kind, record.asset)}`;
+    const { link, budget, hooks } = this.#o;
+    const topic = this.#topicOf(record);
+    const nowMs = hooks.monoMs();
     const payload = this.#o.framing()(record.plain);
     const bytes = publishBytes(topic, payload);
-    lane.sent(record, bytes, hooks.monoMs());
+    lane.sent(record, bytes, nowMs);
     budget.sent(bytes);
-    this.#o.rate?.spend(bytes, hooks.monoMs());
+    this.#o.rate?.spend(bytes, nowMs);
     if (bytes > link.limits.maximumPacketBytes) this.#refused(lane, record, bytes, 0x95);
-    else link.publish(topic, payload, lane.qos, false, (code) => this.#answered(lane, record, bytes, code));
+    else {
+      const done = (code: number): void => this.#answered(lane, record, bytes, code);
+      link.publish({ topic, payload, qos: lane.qos, retain: false, done });
+    }
     return true;
+  }
+
+  #topicOf({ kind, asset }: SealedRecord): string {
+    const known = kind === "data" && asset !== undefined ? this.#dataTopics.get(asset) : undefined;
+    if (known !== undefined) return known;
+    const topic = `${this.#o.prefix}/${recordTopicTail(kind, asset)}`;
+    if (kind === "data" && asset !== undefined) this.#dataTopics.set(asset, topic);
+    return topic;
   }
 
   /** Runs inside mqtt.js, which must not meet exceptions: what the queue throws leaves the record in flight. */

@@ -87,7 +87,7 @@ export class Session {
       onWarning: (key, text) => options.onWarning(key, text),
     });
     const publish = (tail: string, payload: Buffer): void =>
-      link.publish(`${prefix}/${tail}`, payload, 0, link.limits.retain);
+      link.publish({ topic: `${prefix}/${tail}`, payload, qos: 0, retain: link.limits.retain });
     const intervalMs = timing.nowIntervalMs ?? config.now.interval;
     const when = config.link === "metered" ? "never" : config.now.when;
     const { onShown } = options;
@@ -180,6 +180,8 @@ export class Session {
     }
     await this.#released();
     if (this.#over.signal.aborted) return;
+    // Whether a backlog stands decides how the first record is packed.
+    this.#tick();
     this.#o.onRecordsAllowed();
     this.#sender.allowRecords();
     this.#warnOfRefusedTopics(await subscribed);

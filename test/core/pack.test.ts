@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PackWriter, unpack } from "../../core/pack.ts";
+import { PackReader, PackWriter, unpack } from "../../core/pack.ts";
 import { BAD, type Batch, GOOD, STALE } from "../../core/sample.ts";
 
 const batch: Batch = {
@@ -45,4 +45,23 @@ test("bytes that are not packed batches end in a RangeError", () => {
   assert.throws(() => [...unpack(bytes.subarray(0, bytes.length - 3))], RangeError);
   bytes[15] = 99;
   assert.throws(() => [...unpack(bytes)], RangeError);
+});
+
+test("a reader goes on to other bytes, broken ones between, and gives one batch again and again", () => {
+  const pack = (one: Batch): Uint8Array => {
+    const writer = new PackWriter(4096);
+    writer.add(one);
+    return writer.take();
+  };
+  const short: Batch = { tUs: 5, numbers: [7], values: [1.5], quality: [BAD] };
+  const reader = new PackReader();
+  reader.begin(pack(batch));
+  const given = reader.next();
+  assert.deepEqual(given, batch);
+  assert.equal(reader.next(), undefined);
+  reader.begin(pack(batch).subarray(0, 30));
+  assert.throws(() => reader.next(), RangeError);
+  reader.begin(pack(short));
+  assert.equal(reader.next(), given);
+  assert.deepEqual(given, short);
 });

@@ -16,15 +16,16 @@ for (const [name, options] of Object.entries({
   "level 1": { params: { [zlib.ZSTD_c_compressionLevel]: 1 } },
   "a dictionary": { dictionary: Buffer.from(" !\"#$%&'()*+".repeat(20)) },
 })) {
-  test(`frames from one context are those of a context each: ${name}`, () => {
-    const frames = new ZstdFrames(options);
-    const dictionary = "dictionary" in options ? options : {};
-    const all = PLAINS.map((plain) => frames.compress(plain));
-    for (const [i, plain] of PLAINS.entries()) {
-      assert.deepEqual(all[i], zstdCompressSync(plain, options));
-      assert.deepEqual(zstdDecompressSync(all[i]!, dictionary), plain);
-    }
-  });
+  for (const frames of [new ZstdFrames(options), new ZstdFrames(options, 400_000)]) {
+    test(`frames from one context are those of a context each: ${name}`, () => {
+      const dictionary = "dictionary" in options ? options : {};
+      const all = PLAINS.map((plain) => frames.compress(plain));
+      for (const [i, plain] of PLAINS.entries()) {
+        assert.deepEqual(all[i], zstdCompressSync(plain, options));
+        assert.deepEqual(zstdDecompressSync(all[i]!, dictionary), plain);
+      }
+    });
+  }
 }
 
 test("this Node has the internals that keep the context", () => {
@@ -45,4 +46,15 @@ test("plains from one context, broken and large frames between them", () => {
   }
   assert.throws(() => plains.decompress(zstdCompressSync(Buffer.alloc(1_000_001))), { code: "ERR_BUFFER_TOO_LARGE" });
   assert.deepEqual(plains.decompress(zstdCompressSync(Buffer.from("after"))), Buffer.from("after"));
+});
+
+test("a view holds what the call gives otherwise, until the next call", () => {
+  const [frames, plains] = [new ZstdFrames(), new ZstdPlains(1_000_000)];
+  for (const plain of PLAINS) {
+    const frame = frames.compress(plain);
+    assert.deepEqual(Buffer.from(frames.view(plain)), frame);
+    assert.deepEqual(Buffer.from(plains.view(frame)), plain);
+  }
+  const [one, other] = [frames.view(Buffer.alloc(500, "a")), frames.view(Buffer.alloc(500, "b"))];
+  assert.equal(one.buffer, other.buffer);
 });

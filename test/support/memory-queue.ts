@@ -5,6 +5,8 @@ import type { Position, RecordQueue, SealedRecord } from "../../store-forward/qu
 /** An outbox of arrays: what the uplink is tested against. Counts what it is asked, remembers what was acknowledged. */
 export class MemoryQueue implements RecordQueue {
   onSealed: (() => void) | undefined;
+  /** Default: its memory is its own. */
+  spent: (records: readonly SealedRecord[]) => void = () => {};
   readonly ackOrder: string[] = [];
   birthPayloads: Uint8Array[] = [Buffer.from('{"v":1}')];
   reads = 0;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { crc32 } from "node:zlib";
 import { parseRecord } from "../../../core/record.ts";
 import { BAD, type Batch, STALE } from "../../../core/sample.ts";
 import { signalsOfBirth } from "../../../core/signals.ts";
@@ -141,5 +142,35 @@ test("the same rows give the same bytes", () => {
   assert.deepEqual(
     first.map((plain) => plain.toString()),
     texts(batches),
+  );
+});
+
+test("a sealer that serves again makes what a new one makes, after a failure, too", () => {
+  const sealer = new Sealer(ORIGIN);
+  const values = [1, 2.5, null, "Occupied", true, -0.25] as const;
+  for (let round = 0; round < 40; round++) {
+    const batches = Array.from({ length: 1 + ((round * 37) % 300) }, (_, i) => {
+      const value = values[(i + round) % values.length] ?? null;
+      const tMs = 1000 + i * 10 - (i % 17 === round % 17 ? 500 : 0);
+      const quality = i % 23 === 0 ? STALE : value === null ? BAD : 0;
+      return batch(tMs, [(i % 4) + 1, value, quality], [((i + round) % 4) + 1, i]);
+    });
+    const head = { ...HEAD, epoch: round % 5 === 0 ? "otherone" : HEAD.epoch, firstSeq: round * 10 + 1 };
+    if (round % 7 === 3) {
+      const broken = function* () {
+        yield* batches.slice(0, 20);
+        throw new RangeError("a broken row");
+      };
+      assert.throws(() => sealer.seal(broken(), head), RangeError);
+    }
+    assert.deepEqual(sealer.seal(batches, head), new Sealer(ORIGIN).seal(batches, head), `round ${round}`);
+  }
+});
+
+test("the checksum beside a record is that of its bytes", () => {
+  const { records } = seal([batch(1000, [1, 1], [3, "Available"]), batch(2000, [1, 7.25])]);
+  assert.deepEqual(
+    records.map(({ crc }) => crc),
+    records.map(({ plain }) => crc32(plain)),
   );
 });

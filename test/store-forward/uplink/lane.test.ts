@@ -39,3 +39,18 @@ test("a refused stream does not look ahead", () => {
   lane.lookAhead();
   assert.equal(queue.reads, reads);
 });
+
+test("what was read is told as spent when all of it was sent, and never what is read again", () => {
+  const { queue, lane } = laneOf(7);
+  const spent: number[] = [];
+  queue.spent = (records) => spent.push(...records.map(({ seq }) => seq));
+  const sent = [send(lane), send(lane)];
+  const second = sent[1] as SealedRecord;
+  assert.deepEqual(spent, [], "the second may have to be framed yet");
+  sent.push(send(lane));
+  assert.deepEqual(spent, [1, 2]);
+  lane.hold(second, 0);
+  for (const seq of [1, 3]) lane.acked(sent[seq - 1] as SealedRecord);
+  assert.equal(lane.next(2000)?.seq, 2);
+  assert.deepEqual(spent, [1, 2], "of 3 and 4 one was not sent");
+});

@@ -87,6 +87,23 @@ test("a closely packed frame unpacks to the record, and is no larger than in a b
   assert.equal(closeFraming(tiny), tiny, "what does not shrink stays as it is");
 });
 
+test("the very first record of a backlog is packed quickly, one of today closely", async () => {
+  await using server = await RawServer.start();
+  const queue = new MemoryQueue();
+  const fill = Array.from({ length: 200 }, (_, i) => `${(i * i * 7919) % 1009}`).join(",");
+  queue.seal("t", { fill, sealedMs: Date.now() - 3_600_000 });
+  await using rig = new Rig({ url: server.url, uplink: { queue } });
+  await rig.until("acknowledged", () => queue.waiting() === 0);
+  await rig.until("no backlog", () => !rig.uplink.status().backlog);
+  queue.seal("t", { fill });
+  await rig.until("acknowledged", () => queue.waiting() === 0);
+  const [old, recent] = server.publishes.filter(isRecord).map(({ payload }) => payload);
+  const [first, second] = [queue.plain("t", 1), queue.plain("t", 2)];
+  assert.notDeepEqual(Buffer.from(plainFraming(first)), Buffer.from(closeFraming(first)), "the two differ");
+  assert.deepEqual(old, Buffer.from(plainFraming(first)));
+  assert.deepEqual(recent, Buffer.from(closeFraming(second)));
+});
+
 test("a BZ1 frame unpacks to the record with the birth, and is smaller than without", () => {
   const record = contract("record-data.json");
   const plain = record.subarray(0, record.lastIndexOf("}") + 1);
