@@ -32,7 +32,7 @@ const bridge = z.strictObject({
 
 const mqtt = z
   .strictObject({
-    url: serverUrl("tcp").meta({
+    url: serverUrl().meta({
       description: "The MQTT server that the gateways publish to; user name and password stand elsewhere",
     }),
     protocol: z.literal(["auto", "5", "3.1.1"]).default("auto").meta({
@@ -66,7 +66,7 @@ const batch = z.strictObject({
   bytes: size("16 KiB", "8 MiB").prefault("512 KiB").meta({
     description: "Most bytes in one transaction before compression; the topics take a message more than this",
   }),
-  age: duration("1 ms", "5 s").prefault("50 ms").meta({ description: "How long the first message waits for others" }),
+  age: duration("1 ms", "5 s").prefault("100 ms").meta({ description: "How long the first message waits for others" }),
 });
 
 const kafka = z.strictObject({

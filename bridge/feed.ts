@@ -6,7 +6,8 @@ import type { Logger } from "../core/log.ts";
 import type { MqttConfig } from "./config.ts";
 import type { Inbox } from "./inbox.ts";
 import type { PartitionMetrics } from "./metrics.ts";
-import { ConnackError } from "./mqtt/faults.ts";
+import { ConnackError, refusalError } from "./mqtt/faults.ts";
+import { NO_ANSWER } from "./mqtt/in-flight.ts";
 import { type Received, Session, type SessionOptions } from "./mqtt/session.ts";
 import type { ProtocolLevel } from "./mqtt/wire.ts";
 import { readPassword, readTls } from "./secrets.ts";
@@ -26,7 +27,7 @@ const MAX_INBOX_BYTES = 32 * 1024 ** 2;
 const MAX_INBOX_MESSAGES = 100_000;
 /** Larger publishes the server keeps to itself (MQTT-3.1.2-25). */
 export const MAX_PACKET_BYTES = 8 * 1024 ** 2;
-const RETRY = { firstMs: 200, maxMs: 10_000 };
+const RETRY = { firstMs: 200, maxMs: 5000 };
 /** A link that held for so long was no failure. */
 const HELD_MS = 10_000;
 
@@ -36,6 +37,8 @@ export class Feed {
   #level: ProtocolLevel;
   /** Why there is no connection; undefined when there is one. */
   problem: string | undefined = "not connected yet";
+  /** Why gateways do not hear what is in Kafka; undefined when they do. */
+  refusal: string | undefined;
 
   constructor(options: FeedOptions) {
     this.#o = options;
@@ -59,7 +62,11 @@ export class Feed {
 
   /** True when the server took it. */
   async retain(topic: string, payload: string): Promise<boolean> {
-    return (await this.#session?.retain(topic, payload)) ?? false;
+    const code = (await this.#session?.retain(topic, payload)) ?? NO_ANSWER;
+    if (code === NO_ANSWER) return false;
+    if (code < 0x80) this.refusal = undefined;
+    else this.#refused(topic, code);
+    return code < 0x80;
   }
 
   send(topic: string, payload: string): void {
@@ -69,6 +76,14 @@ export class Feed {
   /** To be called when the inbox shrank. */
   relieve(): void {
     if (this.#session !== undefined && this.#fullness < 0.5) this.#session.paused = false;
+  }
+
+  #refused(topic: string, code: number): void {
+    const { config, clientId, log } = this.#o;
+    const remedy = `allow ${clientId} to publish to ${topic} and its like`;
+    const error = refusalError(config.url, "a receipt", { code, remedy });
+    if (this.refusal === undefined) log.warn("receipts do not reach gateways", { error });
+    this.refusal = error.message;
   }
 
   async #live(signal: AbortSignal): Promise<BusbarError> {
@@ -108,13 +123,13 @@ export class Feed {
       maxPacketBytes: MAX_PACKET_BYTES,
       keepaliveMs: config.keepalive,
       filters,
-      onMessage: (message) => this.#take(message, life),
+      life,
+      onMessage: (message) => this.#take(message),
     };
   }
 
-  #take({ topic, payload, ack }: Received, life: number): void {
-    const { inbox } = this.#o;
-    inbox.push({ topic, payload, ack, life, arrivedMs: performance.now() });
+  #take(message: Received): void {
+    this.#o.inbox.push(message);
     if (this.#fullness > 1 && this.#session !== undefined) this.#session.paused = true;
   }
 

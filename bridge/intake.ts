@@ -8,6 +8,7 @@ import { systemCode } from "../core/errors.ts";
 import { type BusbarRecord, crcHolds, plainRecord, type RecordKind, STREAMS } from "../core/record.ts";
 import { ASSET_ID, GATEWAY_ID } from "../core/schema.ts";
 import { slotOf } from "../core/topics.ts";
+import { type RecordFacts, RecordPattern } from "./record-pattern.ts";
 import { Unzstd } from "./unzstd.ts";
 
 /** Why a message is a dead letter. */
@@ -24,7 +25,7 @@ export const DEAD_REASONS = [
 export type DeadReason = (typeof DEAD_REASONS)[number];
 
 export type Intake =
-  | { readonly is: "record"; readonly record: BusbarRecord; readonly plain: Buffer }
+  | { readonly is: "record"; readonly record: RecordFacts; readonly plain: Buffer }
   | { readonly is: "state"; readonly gateway: string; readonly boot: number; readonly conn: number }
   | { readonly is: "birth"; readonly gateway: string; readonly id: string }
   | { readonly is: "waits"; readonly gateway: string; readonly birth: string }
@@ -39,6 +40,7 @@ const MAX_RECORD_BYTES = 1 << 20;
 const EPOCH = /^[0-9a-z]{8}$/;
 const BIRTH_ID = /^[0-9a-f]{8}$/;
 const BZ1 = Buffer.from("BZ1");
+const BRACE = 0x7b;
 const ZSTD_MAGIC = 0xfd2fb528;
 const UNZSTD = new Unzstd();
 const RECORD_KINDS: readonly string[] = ["data", "event", "session", "gap", "time"] satisfies RecordKind[];
@@ -48,25 +50,34 @@ const NOTHING: Intake = { is: "nothing" };
 export function takeIn(topic: string, payload: Buffer, birthOf: BirthOf): Intake {
   const place = placeOf(topic);
   if (place === undefined) return dead("topic");
-  const { gateway, kind, asset } = place;
+  const { gateway, kind } = place;
   if (gateway === "bridge" || IGNORED.includes(kind)) return NOTHING;
   if (!RECORD_KINDS.includes(kind)) return ownMessage(place, payload);
   if (payload.length > MAX_RECORD_BYTES) return dead("oversized");
-  const birth = payload.subarray(0, 3).equals(BZ1) ? payload.subarray(3, 7).toString("hex") : undefined;
+  const birth = payload[0] === BZ1[0] && BZ1.equals(payload.subarray(0, 3)) ? birthIn(payload) : undefined;
   if (birth !== undefined && birthOf(gateway, birth) === undefined) return { is: "waits", gateway, birth };
   const checked = unpacked(payload);
   let plain: Buffer;
   try {
-    plain = checked ?? plainRecord(payload, (id) => birthOf(gateway, id));
+    plain = checked ?? (payload[0] === BRACE ? payload : plainRecord(payload, (id) => birthOf(gateway, id)));
   } catch (error) {
     const cause = error instanceof Error ? error.cause : undefined;
     return dead(systemCode(cause) === "ERR_BUFFER_TOO_LARGE" ? "oversized" : "malformed");
   }
+  const known = place.pattern?.read(plain);
+  if (known === undefined) return parsed(plain, place, checked !== undefined);
+  return checked !== undefined || crcHolds(plain) ? { is: "record", record: known, plain } : dead("crc");
+}
+
+/** The first of its topic, and whatever is not like the one before. */
+function parsed(plain: Buffer, place: Place, crcChecked: boolean): Intake {
+  const { gateway, kind, asset } = place;
   const record = parse(plain);
   if (record === undefined) return dead("malformed");
   if (record.v !== 1) return dead("version");
-  if (checked === undefined && !crcHolds(plain)) return dead("crc");
+  if (!crcChecked && !crcHolds(plain)) return dead("crc");
   if (record.gw !== gateway || record.asset !== asset || record.k !== kind || !isSound(record)) return dead("header");
+  if (kind === "data") place.pattern = new RecordPattern(record);
   return { is: "record", record, plain };
 }
 
@@ -76,10 +87,17 @@ function unpacked(payload: Buffer): Buffer | undefined {
   return isFrame ? UNZSTD.unpack(payload, crcHolds) : undefined;
 }
 
+/** Of a BZ1 frame. */
+function birthIn(frame: Buffer): string {
+  return frame.subarray(BZ1.length, 7).toString("hex");
+}
+
 interface Place {
   readonly gateway: string;
   readonly kind: string;
   readonly asset: string | undefined;
+  /** What its records look like, of kind data. */
+  pattern: RecordPattern | undefined;
 }
 
 /** The same topics come again and again; forgotten all at once when they are too many. */
@@ -104,7 +122,7 @@ function parseTopic(topic: string): Place | undefined {
   if (root !== "busbar" || version !== "v1" || more.length > 0 || !GATEWAY_ID.test(gateway)) return undefined;
   if (gateway !== "bridge" && slotOf(gateway) !== slot) return undefined;
   if (asset !== undefined && !ASSET_ID.test(asset)) return undefined;
-  return { gateway, kind, asset };
+  return { gateway, kind, asset, pattern: undefined };
 }
 
 /** `state` and `birth`. */

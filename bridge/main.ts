@@ -136,16 +136,19 @@ function healthOf(
   const problem = topics.problem ?? state.bridge?.problem;
   const failing = partitions.filter((one) => one.problem !== undefined || one.mqtt !== undefined);
   const late = partitions.filter(({ oldestAge }) => oldestAge > LATE_S);
+  const unheard = partitions.filter(({ receipts }) => receipts !== undefined);
   const failed = problem !== undefined || (partitions.length > 0 && failing.length === partitions.length);
   return {
-    status: failed ? "failed" : failing.length + late.length > 0 ? "degraded" : "ok",
+    status: failed ? "failed" : failing.length + late.length + unheard.length > 0 ? "degraded" : "ok",
     version: VERSION,
     bridge: bridge.id,
     group: bridge.group,
     problem: problem ?? null,
     owned: partitions.map(({ partition }) => partition),
     oldest_unacknowledged_s: Math.max(0, ...partitions.map(({ oldestAge }) => oldestAge)),
-    partitions: failing.map(({ partition, problem: kafka, mqtt }) => ({ partition, kafka, mqtt })),
+    partitions: partitions
+      .filter((one) => failing.includes(one) || unheard.includes(one))
+      .map(({ partition, problem: kafka, mqtt, receipts }) => ({ partition, kafka, mqtt, receipts })),
   };
 }
 

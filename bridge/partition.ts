@@ -75,6 +75,11 @@ export class Partition {
     return this.#feed.problem;
   }
 
+  /** Why gateways do not hear what is in Kafka; undefined when they do. */
+  get refusal(): string | undefined {
+    return this.#feed.refusal;
+  }
+
   /** Seconds. */
   get oldestAge(): number {
     return this.#gauges().oldestAge;

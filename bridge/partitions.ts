@@ -7,6 +7,16 @@ interface Running {
   readonly ended: Promise<void>;
 }
 
+export interface PartitionStatus {
+  readonly partition: number;
+  /** Why nothing is written, why nothing is read, why no receipt goes out; undefined where it does. */
+  readonly problem: string | undefined;
+  readonly mqtt: string | undefined;
+  readonly receipts: string | undefined;
+  /** Seconds. */
+  readonly oldestAge: number;
+}
+
 export class Partitions {
   readonly #options: Omit<PartitionOptions, "partition">;
   readonly #running = new Map<number, Running>();
@@ -34,11 +44,12 @@ export class Partitions {
     await Promise.all(this.#ending.values());
   }
 
-  status(): { partition: number; problem: string | undefined; mqtt: string | undefined; oldestAge: number }[] {
+  status(): PartitionStatus[] {
     return [...this.#running].map(([number, { partition }]) => ({
       partition: number,
       problem: partition.problem,
       mqtt: partition.mqttProblem,
+      receipts: partition.refusal,
       oldestAge: partition.oldestAge,
     }));
   }

@@ -2,13 +2,14 @@
  * A batch of MQTT messages → what one Kafka transaction writes, and what is due afterwards. Pure but for the holdings,
  * which it moves on: when the transaction's outcome is unknown they are thrown away and read from Kafka again.
  */
-import type { BusbarRecord } from "../core/record.ts";
+import { parseRecord } from "../core/record.ts";
 import type { Holdings } from "./holdings.ts";
 import { type DeadReason, type Intake, takeIn } from "./intake.ts";
 import type { Outgoing } from "./kafka/records.ts";
 import type { GatewayProgress, Verdict } from "./progress.ts";
+import type { RecordFacts } from "./record-pattern.ts";
 import { samplesOf } from "./samples.ts";
-import { birthKey, recordHeaders, recordKey, stateKey, type Topic, topicOf } from "./topics.ts";
+import { birthKey, recordHeaders, recordKey, sampleHeader, stateKey, type Topic, topicOf } from "./topics.ts";
 
 /** One publish as it arrived. */
 export interface Arrival {
@@ -77,10 +78,8 @@ class Planner<A extends Arrival> {
   readonly #holdings: Holdings;
   readonly #options: PlanOptions;
   readonly #messages = new Map<Topic, Outgoing[]>();
-  /** Gateways whose progress moved on. */
-  readonly #moved = new Set<string>();
-  readonly #advanced = new Map<string, Touched>();
-  readonly #repeated = new Map<string, Touched>();
+  readonly #advanced = new TouchedEpochs();
+  readonly #repeated = new TouchedEpochs();
   readonly #waiting: Plan<A>["waiting"] = [];
   readonly #births: string[] = [];
   readonly #counts: PlanCounts = { records: 0, duplicates: 0, dead: {}, latestMs: 0 };
@@ -118,14 +117,14 @@ class Planner<A extends Arrival> {
   }
 
   finish(): Omit<Plan<A>, "rest"> {
-    for (const gateway of this.#moved) {
+    for (const gateway of this.#advanced.gateways()) {
       const value = this.#holdings.gateway(gateway).progress.encode();
       this.#write("progress", { key: gateway, value });
     }
     return {
       messages: this.#messages,
-      advanced: [...this.#advanced.values()],
-      repeated: [...this.#repeated.values()],
+      advanced: this.#advanced.list(),
+      repeated: this.#repeated.list(),
       waiting: this.#waiting,
       births: this.#births,
       counts: this.#counts,
@@ -134,41 +133,40 @@ class Planner<A extends Arrival> {
 
   #record({ record, plain }: Extract<Intake, { is: "record" }>, arrival: A): void {
     const { gw: gateway, epoch } = record;
-    const values = this.#valuesOf(record, plain);
+    const messages = this.#messagesOf(record, plain);
     const { progress } = this.#holdings.gateway(gateway);
-    const verdict = values === undefined ? "malformed" : verdictOn(record, progress);
-    if (values === undefined || verdict === "malformed" || verdict === "too_many_holes") {
+    const verdict = messages === undefined ? "malformed" : verdictOn(record, progress);
+    if (messages === undefined || verdict === "malformed" || verdict === "too_many_holes") {
       this.#bury(arrival, verdict === "too_many_holes" ? verdict : "malformed");
       return;
     }
     if (verdict === "duplicate") {
       this.#counts.duplicates++;
-      this.#repeated.set(`${gateway}/${epoch}`, { gateway, epoch });
+      this.#repeated.add(gateway, epoch);
       return;
     }
     this.#counts.records++;
     this.#counts.latestMs = Math.max(this.#counts.latestMs, record.t0);
-    this.#advance(gateway, epoch);
-    const headers = recordHeaders(record);
-    for (const value of values) this.#write(topicOf(record.k), { key: recordKey(record), value, headers });
+    this.#advanced.add(gateway, epoch);
+    for (const message of messages) this.#write(topicOf(record.k), message);
     if (record.gap !== undefined) {
       progress.cover(record.gap);
-      this.#advance(gateway, record.gap.epoch);
+      this.#advanced.add(gateway, record.gap.epoch);
     }
     if (record.session !== undefined) {
       const { sid, rev } = record.session as { sid: string; rev: number };
-      if (progress.isLatestRevision(sid, rev)) this.#write("sessions", { key: sid, value: plain, headers });
+      if (progress.isLatestRevision(sid, rev)) {
+        this.#write("sessions", { key: sid, value: plain, headers: recordHeaders(record) });
+      }
     }
   }
 
   /** What is written for a record; undefined where it cannot be taken apart. */
-  #valuesOf(record: BusbarRecord, plain: Buffer): readonly (string | Buffer)[] | undefined {
-    return record.k === "data" && this.#options.values === "sample" ? samplesOf(record) : [plain];
-  }
-
-  #advance(gateway: string, epoch: string): void {
-    this.#moved.add(gateway);
-    this.#advanced.set(`${gateway}/${epoch}`, { gateway, epoch });
+  #messagesOf(record: RecordFacts, plain: Buffer): readonly Outgoing[] | undefined {
+    const [key, headers] = [recordKey(record), recordHeaders(record)];
+    if (record.k !== "data" || this.#options.values === "record") return [{ key, value: plain, headers }];
+    const rows = samplesOf(parseRecord(plain));
+    return rows?.map((value, at) => ({ key, value, headers: { ...headers, ...sampleHeader(at + 1, rows.length) } }));
   }
 
   #state({ gateway, boot, conn }: Extract<Intake, { is: "state" }>, payload: Buffer): void {
@@ -197,6 +195,24 @@ class Planner<A extends Arrival> {
   }
 }
 
-function verdictOn({ epoch, c, seq, gap }: BusbarRecord, progress: GatewayProgress): Verdict {
+class TouchedEpochs {
+  readonly #epochs = new Map<string, Set<string>>();
+
+  add(gateway: string, epoch: string): void {
+    const epochs = this.#epochs.get(gateway);
+    if (epochs === undefined) this.#epochs.set(gateway, new Set([epoch]));
+    else epochs.add(epoch);
+  }
+
+  gateways(): Iterable<string> {
+    return this.#epochs.keys();
+  }
+
+  list(): Touched[] {
+    return [...this.#epochs].flatMap(([gateway, epochs]) => [...epochs].map((epoch) => ({ gateway, epoch })));
+  }
+}
+
+function verdictOn({ epoch, c, seq, gap }: RecordFacts, progress: GatewayProgress): Verdict {
   return gap !== undefined && !progress.hasRoomFor(gap) ? "too_many_holes" : progress.receive(epoch, c, seq);
 }

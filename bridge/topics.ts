@@ -85,6 +85,11 @@ export function recordHeaders(record: Pick<BusbarRecord, "gw" | "epoch" | "c" | 
   };
 }
 
+/** Where a record is written as one Kafka record for each sample: which of how many this is, from 1. */
+export function sampleHeader(at: number, of: number): { readonly sample: string } {
+  return { sample: `${at}/${of}` };
+}
+
 /** The identity in a Kafka record's headers, or undefined where they are not a record's of ours. */
 export function identityOf(headers: Readonly<Record<string, unknown>> | undefined): RecordIdentity | undefined {
   const text = (name: string): string => String(headers?.[name] ?? "");

@@ -44,8 +44,8 @@ function plainOf({ handle, stream, left, out }: Context, frame: Uint8Array): Buf
   left[0] = UNTOUCHED;
   left[1] = UNTOUCHED;
   handle.writeSync(zlib.ZSTD_e_end, frame, 0, frame.length, out, 0, out.length);
-  const [outLeft = UNTOUCHED, inLeft = UNTOUCHED] = left;
-  const whole = !stream.destroyed && inLeft === 0 && outLeft > 0 && outLeft <= out.length;
+  const outLeft = left[0] as number;
+  const whole = !stream.destroyed && left[1] === 0 && outLeft > 0 && outLeft <= out.length;
   return whole ? out.subarray(0, out.length - outLeft) : undefined;
 }
 

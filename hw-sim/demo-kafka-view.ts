@@ -93,7 +93,7 @@ function bridgeText({ id, page, pid, startsInS, status, owned }: BridgeState): s
   if (pid === undefined) return `  bridge ${id}  down, starts again in ${startsInS} s`;
   const share = `${owned.length} of ${PARTITIONS} partitions`;
   const hint = `${page}/healthz, /metrics; kill -9 ${pid}`;
-  return `  bridge ${id}  ${(status ?? "starting …").padEnd(9)} ${share.padEnd(21)}  ${hint}`;
+  return `  bridge ${id}  ${(status ?? "starting …").padEnd(10)} ${share.padEnd(21)}  ${hint}`;
 }
 
 function streamText({ gateway, epoch, stream, arrived, missing, doubled }: StreamVerdict): string {

@@ -5,27 +5,29 @@
 import { createWriteStream, mkdirSync, rmSync } from "node:fs";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { loadBridge } from "../bridge/load.ts";
 import { messageOf } from "../core/errors.ts";
 import { formatText, Logger } from "../core/log.ts";
 import type { Snapshot } from "../daemon/status/protocol.ts";
 import { startBusbar, stopBusbar } from "./busbar-process.ts";
 import { DemoBridge } from "./demo-kafka-bridge.ts";
-import { writeBridgeConfig, writeGatewayConfig } from "./demo-kafka-config.ts";
+import { PARTITIONS, writeBridgeConfig, writeGatewayConfig } from "./demo-kafka-config.ts";
 import { type Reader, startReader } from "./demo-kafka-reader.ts";
 import { introduction, type Picture, pictureLine, pictureText } from "./demo-kafka-view.ts";
 import { freePort } from "./free-port.ts";
 import { startCluster } from "./kafka/cluster.ts";
-import { provideKafka, whatKafkaMisses } from "./kafka/parts.ts";
+import { isKafkaThere, provideKafka, whatKafkaMisses } from "./kafka/parts.ts";
 import { startMosquitto, whatMosquittoMisses } from "./mosquitto.ts";
 import { loadScenario } from "./scenario.ts";
 import { startSite } from "./site.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const DIR = join(ROOT, ".busbar", "demo-kafka");
+/** Where everything is written; `--dir DIR` for another. */
+const DIR = dirOption() ?? join(ROOT, ".busbar", "demo-kafka");
 const START_MS = 60_000;
 const REFRESH_MS = 1000;
-const LINE_EVERY_MS = 10_000;
+const LINE_EVERY_MS = 5000;
 const HOME_AND_CLEAR = "\x1b[H\x1b[J";
 
 /** Ends when aborted. Throws when a part does not start. */
@@ -35,18 +37,19 @@ async function demo(stop: AbortSignal): Promise<void> {
   mkdirSync(join(DIR, "kafka"), { recursive: true });
   const notes = createWriteStream(join(DIR, "sim.log"));
   const log = new Logger("sim", (entry) => notes.write(`${formatText(entry)}\n`));
-  say("Kafka is fetched by Maven where it is not there yet (44 MB, once) …");
+  if (!isKafkaThere()) say("Maven fetches Kafka (44 MB, once) …");
   await provideKafka();
   if (stop.aborted) return;
   say("Kafka and Mosquitto start …");
   const kafka = opened.use(await startCluster({ nodes: 1, dir: join(DIR, "kafka"), port: 9092 }));
+  if (stop.aborted) return;
   const mosquitto = opened.use(await startMosquitto(join(DIR, "mosquitto"), await freePort(1884)));
   say("two bridges start …");
   const ways = { mqtt: mosquitto.url, brokers: kafka.brokers };
-  // The first makes the topics.
   const first = opened.use(await startBridge("a", await freePort(8067), ways));
-  await untilOk(first, stop);
   const second = opened.use(await startBridge("b", await freePort(8068), ways));
+  await untilOk([first, second], stop);
+  if (stop.aborted) return;
   const reader = opened.use(await openReader(log));
   say("the depot and its gateway start …");
   const scenario = loadScenario(join(ROOT, "hw-sim", "scenarios", "depot.yaml"));
@@ -78,10 +81,16 @@ async function startBridge(id: string, port: number, ways: { mqtt: string; broke
   return bridge;
 }
 
-async function untilOk(bridge: DemoBridge, stop: AbortSignal): Promise<void> {
+/** All that they write to is there, and every partition has one of them. */
+async function untilOk(bridges: readonly DemoBridge[], stop: AbortSignal): Promise<void> {
   const deadline = performance.now() + START_MS;
-  while ((await bridge.state()).status !== "ok" && !stop.aborted) {
-    if (performance.now() > deadline) throw new Error(`bridge a is not ready; see ${shown(DIR)}/bridge-a.log`);
+  const ready = async (): Promise<boolean> => {
+    const states = await Promise.all(bridges.map((bridge) => bridge.state()));
+    const owned = new Set(states.flatMap((state) => state.owned));
+    return owned.size === PARTITIONS && states.every(({ status }) => status === "ok");
+  };
+  while (!(await ready()) && !stop.aborted) {
+    if (performance.now() > deadline) throw new Error(`the bridges are not ready; see ${shown(DIR)}/bridge-*.log`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
@@ -119,12 +128,17 @@ async function show(stop: AbortSignal, intro: string, look: () => Promise<Pictur
   }
 }
 
+function dirOption(): string | undefined {
+  return parseArgs({ options: { dir: { type: "string" } } }).values.dir;
+}
+
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
 function shown(path: string): string {
-  return relative(process.cwd(), path);
+  const way = relative(process.cwd(), path);
+  return way.startsWith("..") ? path : way;
 }
 
 async function main(): Promise<number> {

@@ -52,7 +52,7 @@ const BRIDGE_RULES = `
 ## Rules between keys
 
 - \`mqtt\`: \`password_file\` needs \`username\`; \`cert_file\` and \`key_file\` go together; these and \`ca_file\` need
-  \`mqtts://\`. The address never holds a user name or password.
+  \`mqtts://\` or \`wss://\`. The address never holds a user name or password.
 - \`kafka.tls\`: \`cert_file\` and \`key_file\` go together.
 - Every file that is named must be there and readable.
 `;

@@ -14,7 +14,7 @@ import { PersistentSession } from "./plain-session.ts";
 /** So many that what a request costs hardly counts, and no more, for kafkajs copies lists of messages again and again. */
 const MOST = 500;
 /** Both as the bridge's. */
-const AGE_MS = 50;
+const AGE_MS = 100;
 const WINDOW = 2000;
 
 const { values } = parseArgs({

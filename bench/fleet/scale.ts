@@ -12,7 +12,7 @@ import { ONE } from "./stage.ts";
 const SCALE = new URL("../../docs/SCALE.md", import.meta.url);
 
 /** The bridge's defaults. */
-const AGE_S = 0.05;
+const AGE_S = 0.1;
 const MOST_RECORDS = 1000;
 const MOST_BYTES = 512 * 1024;
 const RECEIPT_S = 30;

@@ -25,21 +25,31 @@ const HEAD =
 const HEAD_BYTES = 256;
 /** By option the bridge writes a record of its own for each sample; who they are stands in their headers alone. */
 const SAMPLE = Buffer.from('{"gw":');
+const SAMPLE_HEADER = /^([1-9]\d{0,8})\/([1-9]\d{0,8})$/;
+
+/** Which of how many samples of its record it is, from 1. */
+export interface SampleOf {
+  readonly at: number;
+  readonly of: number;
+}
 
 /** A record, a sample of one (`sample`), or why it is neither. */
-export function readRecord(read: Read): (Found & { readonly sample: boolean }) | Unreadable {
+export function readRecord(read: Read): (Found & { readonly sample?: SampleOf }) | Unreadable {
   const { topic, partition, value, headers, at } = read;
   if (value === null) return { why: "it has no value" };
   const told = identityIn(headers);
   if (topic === "telemetry" && value.subarray(0, SAMPLE.length).equals(SAMPLE)) {
-    if (told === undefined) return { why: "a sample without the headers that say of which record it is" };
-    return { ...told, topic, partition, at, sample: true };
+    const sample = sampleIn(headers);
+    if (told === undefined || sample === undefined) {
+      return { why: "a sample without the headers that say of which record it is, and which of how many" };
+    }
+    return { ...told, topic, partition, at, sample };
   }
   if (!crcHolds(value)) return { why: "its checksum is missing or wrong" };
   const parsed = parse(value);
   if (parsed === undefined) return { why: "its checksum holds, but it is no record of version 1" };
   if (told === undefined || !sameIdentity(told, parsed)) return { why: "its headers say other than its value" };
-  return { ...parsed, topic, partition, at, sample: false };
+  return { ...parsed, topic, partition, at };
 }
 
 /** The head is enough for all but gaps: parsing all of it would take three times as long. */
@@ -62,6 +72,11 @@ function identityIn(headers: Read["headers"]): Identity | undefined {
   return { gateway: String(headers.gateway), epoch: String(headers.epoch), stream: stream as Stream, seq };
 }
 
-function sameIdentity(a: Identity, b: Identity): boolean {
+function sampleIn(headers: Read["headers"]): SampleOf | undefined {
+  const [, at, of] = SAMPLE_HEADER.exec(String(headers.sample)) ?? [];
+  return at === undefined || Number(at) > Number(of) ? undefined : { at: Number(at), of: Number(of) };
+}
+
+export function sameIdentity(a: Identity, b: Identity): boolean {
   return a.seq === b.seq && a.stream === b.stream && a.epoch === b.epoch && a.gateway === b.gateway;
 }

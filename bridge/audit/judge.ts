@@ -39,6 +39,8 @@ export interface StreamVerdict {
   /** When Kafka got the first and the last of them; undefined where none arrived. */
   readonly time: { readonly first: number; readonly last: number } | undefined;
   readonly doubled: { readonly count: number; readonly seqs: readonly number[] };
+  /** Of the missing and deleted ones those of which some samples arrived. */
+  readonly torn: readonly number[];
   readonly gaps: readonly GapVerdict[];
   readonly deleted: readonly Span[];
   readonly missing: readonly Missing[];
@@ -83,6 +85,7 @@ function judgeStream(found: StreamTally, before: number | undefined, horizon: nu
     arrived: { count: found.arrived.count, spans: arrived },
     time: found.arrived.count === 0 ? undefined : { first: found.firstAt, last: found.lastAt },
     doubled: { count: found.doubled, seqs: found.doubledSeqs },
+    torn: [...found.torn].sort((a, b) => a - b),
     gaps: verdicts,
     deleted,
     missing,
@@ -111,9 +114,10 @@ function judgeGaps({ gaps }: StreamTally, arrived: readonly Span[]): { verdicts:
   return { verdicts, covered: openFrom <= end ? merged([...known, [openFrom, end]]) : known };
 }
 
-/** The highest number that a record or a gap record names. */
-function highest({ arrived, gaps }: StreamTally): number {
+/** The highest number that a record, one of its samples or a gap record names. */
+function highest({ arrived, gaps, torn }: StreamTally): number {
   let high = arrived.last;
+  for (const seq of torn) high = Math.max(high, seq);
   for (const { spans, openFrom } of gaps.values()) {
     high = Math.max(high, (openFrom ?? 1) - 1);
     for (const [, to] of spans) high = Math.max(high, to);

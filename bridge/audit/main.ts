@@ -83,6 +83,7 @@ async function auditKafka({ bridge, kafka: config }: BridgeConfig, wishes: Wishe
     progress: progress.show,
   });
   progress.end();
+  collector.end();
   const horizon = horizonOf(states, retention, Date.now());
   const verdicts = [...judge(tally, horizon)];
   const topics = AUDITED.map((topic) => topicName(prefix, topic));

@@ -42,6 +42,10 @@ export class ArrivedSpans {
     return true;
   }
 
+  has(seq: number): boolean {
+    return (this.#spans[this.#indexAfter(seq) - 1]?.to ?? 0) >= seq;
+  }
+
   /** When Kafka got the highest record below `seq`, or undefined where there is none. */
   timeBefore(seq: number): number | undefined {
     return this.#spans[this.#indexAfter(seq - 1) - 1]?.at;

@@ -3,6 +3,8 @@ import type { Unread } from "./collect.ts";
 import type { StreamVerdict } from "./judge.ts";
 import { countOf } from "./spans.ts";
 
+const MOST_TORN_TOLD = 20;
+
 export interface Totals {
   gateways: number;
   streams: number;
@@ -52,7 +54,7 @@ export function* jsonOf(verdicts: readonly StreamVerdict[], summary: Summary): G
 }
 
 function streamJson(verdict: StreamVerdict) {
-  const { gateway, epoch, stream, arrived, time, doubled, gaps, deleted, missing } = verdict;
+  const { gateway, epoch, stream, arrived, time, doubled, gaps, deleted, missing, torn } = verdict;
   return {
     gateway,
     epoch,
@@ -62,6 +64,7 @@ function streamJson(verdict: StreamVerdict) {
     last_arrival: time === undefined ? null : new Date(time.last).toISOString(),
     missing: { count: countOf(missing.map(({ span }) => span)), ranges: missing.map(({ span }) => span) },
     doubled: { count: doubled.count, seqs: doubled.seqs },
+    torn: { count: torn.length, seqs: torn.slice(0, MOST_TORN_TOLD) },
     deleted: { count: countOf(deleted), ranges: deleted },
     gaps: gaps.map(({ reason, records, spans, openFrom, covered, samples, unnumbered }) => ({
       reason,

@@ -38,6 +38,8 @@ export interface StreamTally {
   doubled: number;
   /** The first few of those numbers. */
   readonly doubledSeqs: number[];
+  /** Numbers of which some samples arrived, and not all. */
+  readonly torn: Set<number>;
   readonly gaps: Map<Gap["reason"], GapTally>;
   firstAt: number;
   lastAt: number;
@@ -57,14 +59,30 @@ export class Tally {
 
   add(found: Found): void {
     this.records++;
-    const { gateway, epoch, stream, seq, at, gap } = found;
-    const known = this.#stream(gateway, epoch, stream, found.partition);
+    const { seq, at, gap } = found;
+    const known = this.#seen(found);
+    if (!known.arrived.add(seq, at) || known.torn.delete(seq)) double(known, seq);
+    else if (gap !== undefined) addGap(this.#stream(found.gateway, gap.epoch, gap.c, found.partition), gap);
+  }
+
+  /** Some of its samples came, the others did not. */
+  torn(found: Found): void {
+    const known = this.#seen(found);
+    // Samples of one that was whole before came again.
+    if (known.arrived.has(found.seq) || known.torn.has(found.seq)) double(known, found.seq);
+    else known.torn.add(found.seq);
+  }
+
+  /** A sample of it came again. */
+  twice(found: Found): void {
+    double(this.#seen(found), found.seq);
+  }
+
+  #seen({ gateway, epoch, stream, partition, at }: Found): StreamTally {
+    const known = this.#stream(gateway, epoch, stream, partition);
     known.firstAt = Math.min(known.firstAt, at);
     known.lastAt = Math.max(known.lastAt, at);
-    if (!known.arrived.add(seq, at)) {
-      known.doubled++;
-      if (known.doubledSeqs.length < MOST_DOUBLED_TOLD) known.doubledSeqs.push(seq);
-    } else if (gap !== undefined) addGap(this.#stream(gateway, gap.epoch, gap.c, found.partition), gap);
+    return known;
   }
 
   #stream(gateway: string, epoch: string, stream: Stream, partition: number): StreamTally {
@@ -92,10 +110,16 @@ function newStream(): StreamTally {
     arrived: new ArrivedSpans(),
     doubled: 0,
     doubledSeqs: [],
+    torn: new Set(),
     gaps: new Map(),
     firstAt: Number.POSITIVE_INFINITY,
     lastAt: 0,
   };
+}
+
+function double(stream: StreamTally, seq: number): void {
+  stream.doubled++;
+  if (stream.doubledSeqs.length < MOST_DOUBLED_TOLD) stream.doubledSeqs.push(seq);
 }
 
 function addGap(stream: StreamTally, { reason, from, to, samples }: Gap): void {

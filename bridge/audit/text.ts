@@ -1,7 +1,7 @@
 /** The audit's result for people. */
 import type { Stream } from "../../core/record.ts";
 import type { StreamVerdict } from "./judge.ts";
-import { countOf, type Span } from "./spans.ts";
+import { countOf, merged, type Span } from "./spans.ts";
 import type { Summary } from "./summary.ts";
 
 const MOST_SPANS = 8;
@@ -45,7 +45,7 @@ function row(verdict: StreamVerdict): string[] {
 
 /** What a stream's line cannot tell: a line for each finding, none where all is well. */
 function notesOf(verdict: StreamVerdict): string[] {
-  const { gateway, epoch, stream, missing, doubled, gaps, deleted, time } = verdict;
+  const { gateway, epoch, stream, missing, doubled, gaps, deleted, time, torn } = verdict;
   const which = `${gateway} ${epoch} ${NAMES[stream]}`;
   const notes: string[] = [];
   for (const { span, after } of missing.slice(0, MOST_SPANS)) {
@@ -55,6 +55,10 @@ function notesOf(verdict: StreamVerdict): string[] {
   const more = missing.slice(MOST_SPANS).map(({ span }) => span);
   if (more.length > 0)
     notes.push(`MISSING  ${which}: ${more.length} further ranges, ${plural(countOf(more), "record")}`);
+  if (torn.length > 0) {
+    const numbers = spansText(merged(torn.map((seq) => [seq, seq])));
+    notes.push(`TORN     ${which}: ${numbers}: some of their samples arrived, not all`);
+  }
   if (doubled.count > 0) {
     const some = doubled.count > doubled.seqs.length ? ", …" : "";
     notes.push(`DOUBLED  ${which}: ${plural(doubled.count, "record")} too many: seq ${doubled.seqs.join(", ")}${some}`);

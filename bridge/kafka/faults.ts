@@ -7,6 +7,7 @@ const FENCED = [
   "INVALID_PRODUCER_ID_MAPPING",
   "TRANSACTION_COORDINATOR_FENCED",
 ];
+const LEADERLESS = ["NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE", "UNKNOWN_TOPIC_OR_PARTITION"];
 const UNAUTHORISED = [
   "TOPIC_AUTHORIZATION_FAILED",
   "GROUP_AUTHORIZATION_FAILED",
@@ -39,6 +40,11 @@ export function isFenced(error: unknown): boolean {
 
 export function isTopicGone(error: unknown): boolean {
   return namesOf(error).includes("UNKNOWN_TOPIC_OR_PARTITION");
+}
+
+/** A partition that nobody serves now: its topic is young, or its leader has moved. */
+export function isLeaderless(error: unknown): boolean {
+  return namesOf(error).some((name) => LEADERLESS.includes(name));
 }
 
 export function isTooLarge(error: unknown): boolean {

@@ -39,7 +39,7 @@ interface Reading {
 
 const WATCH_MS = 250;
 const MAX_WAIT_MS = 250;
-const READ_SILENCE_MS = 20_000;
+const READ_SILENCE_MS = 10_000;
 const RETRY = { firstMs: 250, maxMs: 5000 };
 const UNANSWERED = "check kafka.brokers and that the brokers run";
 

@@ -27,10 +27,16 @@ const TOKEN_AT = 6;
 const NO_LENGTH = -1;
 /** Varints of 32 bits take five bytes at most. */
 const VARINT_BYTES = 5;
+/** Of a record of 64 B to 8 KiB: its length. */
+const LENGTH_BYTES = 2;
 /** The longest text whose length takes one byte. */
 const SHORT = 63;
+const NONE: Readonly<Record<string, string>> = {};
 
-const pending = new Map<string, Buffer>();
+/** Most batches are written into the same memory, one after the other: a new MiB for each is what the collector runs for. */
+const shared = Buffer.allocUnsafeSlow(2 * 1024 ** 2);
+
+const pending = new Map<string, readonly Outgoing[]>();
 const PREFIX = randomBytes(8);
 let count = 0n;
 
@@ -44,10 +50,10 @@ export class Batch implements Disposable {
     PREFIX.copy(token);
     token.writeBigUInt64BE(count++, PREFIX.length);
     this.#token = token.toString("latin1");
-    pending.set(this.#token, encodeRecords(messages));
+    pending.set(this.#token, messages);
     const blank: Blank = { key: null, value: null, partition };
-    const first: Blank = { key: null, value: token, partition };
-    this.blanks = OnePartition.from({ length: messages.length }, (_, at) => (at === 0 ? first : blank));
+    this.blanks = new OnePartition(messages.length).fill(blank);
+    this.blanks[0] = { key: null, value: token, partition };
   }
 
   [Symbol.dispose](): void {
@@ -55,50 +61,69 @@ export class Batch implements Disposable {
   }
 }
 
-/** The records that stand for a batch of blanks; the batch itself for any other. */
-export function realRecords(batch: Buffer): Buffer {
+/**
+ * The records that stand for a batch of blanks; the batch itself for any other. In memory that the next call writes to,
+ * unless they are `kept`.
+ */
+export function realRecords(batch: Buffer, kept: boolean): Buffer {
   const token = batch.toString("latin1", TOKEN_AT, TOKEN_AT + TOKEN_BYTES);
-  return pending.get(token) ?? batch;
+  const messages = pending.get(token);
+  return messages === undefined ? batch : encodeRecords(messages, kept);
 }
 
 /**
  * kafkajs groups messages by partition with `reduce`, copying the group for each message: half a million copies for a
- * thousand. These are all of one partition.
+ * thousand. These are all of one partition. Then it makes a record of each with `map`: of the first alone, which holds the
+ * token; where the others would be there are holes, which count but are not written.
  */
 class OnePartition extends Array<Blank> {
   override reduce<R>(_add: unknown, groups?: R): R {
     return { ...groups, [this[0]?.partition ?? 0]: this } as R;
   }
+
+  override map<R>(make: (blank: Blank, at: number, all: Blank[]) => R): R[] {
+    const made = new Array<R>(this.length);
+    const [first] = this;
+    if (first !== undefined) made[0] = make(first, 0, this);
+    return made;
+  }
 }
 
-export function encodeRecords(messages: readonly Outgoing[]): Buffer {
-  const out = Buffer.allocUnsafe(messages.reduce((sum, message) => sum + roomFor(message), 0));
+/** `kept`: not in memory that the next call writes to. */
+export function encodeRecords(messages: readonly Outgoing[], kept = true): Buffer {
+  let room = 0;
+  for (const message of messages) room += roomFor(message);
+  const out = kept || room > shared.length ? Buffer.allocUnsafe(room) : shared;
   let end = 0;
-  for (const [at, message] of messages.entries()) end = writeRecord(out, end, { message, offsetDelta: at });
+  for (let at = 0; at < messages.length; at++) end = writeRecord(out, end, messages[at] as Outgoing, at);
   return out.subarray(0, end);
 }
 
 /** No less than the record takes. */
-function roomFor({ key, value, headers = {} }: Outgoing): number {
+function roomFor({ key, value, headers = NONE }: Outgoing): number {
   let bytes = 6 * VARINT_BYTES + 3 * key.length + lengthOf(value);
   for (const name in headers) bytes += 2 * VARINT_BYTES + 3 * (name.length + (headers[name] as string).length);
   return bytes;
 }
 
-function writeRecord(out: Buffer, start: number, record: { message: Outgoing; offsetDelta: number }): number {
-  const { key, value, headers = {} } = record.message;
-  // The length stands first and is known last: room is left for the longest, and the body moved up to it.
-  const body = start + VARINT_BYTES;
+function writeRecord(
+  out: Buffer,
+  start: number,
+  { key, value, headers = NONE }: Outgoing,
+  offsetDelta: number,
+): number {
+  // The length stands first and is known last: room is left for what most records' takes.
+  const body = start + LENGTH_BYTES;
   let at = body;
   out[at++] = 0; // attributes
   out[at++] = 0; // time: the log's own counts
-  at = writeVarint(out, at, record.offsetDelta);
+  at = writeVarint(out, at, offsetDelta);
   at = writeText(out, at, key);
   if (value === null) at = writeVarint(out, at, NO_LENGTH);
   else if (typeof value === "string") at = writeText(out, at, value);
   else {
     at = writeVarint(out, at, value.length);
-    value.copy(out, at);
+    out.set(value, at);
     at += value.length;
   }
   let names = 0;
@@ -108,20 +133,36 @@ function writeRecord(out: Buffer, start: number, record: { message: Outgoing; of
     at = writeText(out, at, name);
     at = writeText(out, at, headers[name] as string);
   }
-  const from = writeVarint(out, start, at - body);
-  out.copyWithin(from, body, at);
-  return from + at - body;
+  return closeRecord(out, start, at);
+}
+
+/** Writes the length of what stands from `start` + LENGTH_BYTES to `end`; returns the record's end. */
+function closeRecord(out: Buffer, start: number, end: number): number {
+  const body = start + LENGTH_BYTES;
+  const length = end - body;
+  const from = start + varintBytes(length);
+  if (from !== body) out.copyWithin(from, body, end);
+  writeVarint(out, start, length);
+  return from + length;
 }
 
 /** Its bytes with their length before them; keys and headers are short, and nearly always ASCII. */
 function writeText(out: Buffer, at: number, text: string): number {
-  const short = text.length <= SHORT;
-  const length = short ? out.write(text, at + 1) : Buffer.byteLength(text);
-  if (short && length <= SHORT) {
-    out[at] = length << 1;
-    return at + 1 + length;
+  const { length } = text;
+  if (length <= SHORT) {
+    let rest = 0;
+    for (let i = 0; i < length; i++) {
+      const code = text.charCodeAt(i);
+      rest |= code;
+      out[at + 1 + i] = code;
+    }
+    if (rest < 0x80) {
+      out[at] = length << 1;
+      return at + 1 + length;
+    }
   }
-  const from = writeVarint(out, at, length);
+  const bytes = Buffer.byteLength(text);
+  const from = writeVarint(out, at, bytes);
   return from + out.write(text, from);
 }
 
@@ -135,6 +176,13 @@ function writeVarint(out: Buffer, at: number, value: number): number {
   }
   out[end++] = rest;
   return end;
+}
+
+/** What writeVarint takes for a number that is not negative. */
+function varintBytes(value: number): number {
+  let bytes = 1;
+  for (let rest = value >>> 6; rest > 0; rest >>>= 7) bytes++;
+  return bytes;
 }
 
 function lengthOf(value: Buffer | string | null): number {

@@ -1,10 +1,13 @@
 /** The topics: created where they are missing, checked where they are there. */
+import { once } from "node:events";
+import { setTimeout as delay } from "node:timers/promises";
+import { backoff } from "../../core/backoff.ts";
 import { BusbarError } from "../../core/errors.ts";
 import type { Logger } from "../../core/log.ts";
 import type { KafkaConfig } from "../config.ts";
 import { TOPICS, type Topic, topicName, topicSettings } from "../topics.ts";
 import { type Admin, type Kafka, leave } from "./client.ts";
-import { kafkaError } from "./faults.ts";
+import { isLeaderless, kafkaError } from "./faults.ts";
 
 /** kafkajs's enum stands in a file that only types may be taken from. */
 const TOPIC_RESOURCE = 2;
@@ -25,12 +28,17 @@ export async function provideTopics(kafka: Kafka, config: KafkaConfig, log: Logg
     const missing = wanted.filter(({ name }) => !there.has(name));
     if (missing.length > 0) await create(admin, missing, config, log);
     await check(admin, wanted, config);
+    await opened(admin, wanted);
   } catch (error) {
     throw kafkaError("kafka topics", error);
   } finally {
     await leave(admin);
   }
 }
+
+/** Of the topics' files, by brokers that have much else to do. */
+const OPENED_WITHIN_MS = 10_000;
+const RETRY = { firstMs: 100, maxMs: 1000 };
 
 interface Wanted {
   readonly topic: Topic;
@@ -91,6 +99,30 @@ async function check(admin: Admin, wanted: readonly Wanted[], config: KafkaConfi
     if (topic === undefined) continue;
     const found = new Map(configEntries.map(({ configName, configValue }) => [configName, configValue]));
     checkSettings(resourceName, found, { must: mustOf(topic), room: roomOf(topic, config) });
+  }
+}
+
+/**
+ * Every partition's leader answers. A topic is told before its leaders have opened its files; a transaction that ends on
+ * one so young stays open for 30 s (Kafka tries its marker again no sooner), and all others of that broker with it. For
+ * a leader that is away the others do not wait long.
+ */
+async function opened(admin: Admin, wanted: readonly Wanted[]): Promise<void> {
+  const late = AbortSignal.timeout(OPENED_WITHIN_MS);
+  const all = wanted.map(({ name }) => answered(admin, name, late));
+  await Promise.race([Promise.all(all), once(late, "abort")]);
+}
+
+/** Never rejects: what is wrong but youth, the partitions tell when they are opened. */
+async function answered(admin: Admin, name: string, late: AbortSignal): Promise<void> {
+  for (const waitMs of backoff(RETRY)) {
+    try {
+      await admin.fetchTopicOffsets(name);
+      return;
+    } catch (error) {
+      if (!isLeaderless(error) || late.aborted) return;
+    }
+    await delay(waitMs);
   }
 }
 

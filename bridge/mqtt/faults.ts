@@ -27,6 +27,7 @@ const REASONS: Readonly<Record<number, Fault>> = {
   147: { what: "was sent too many publishes" },
   151: { what: "says that a quota is exceeded", remedy: "raise the quota of this client on the server" },
 };
+const QUOTA_EXCEEDED = 151;
 const VERSION_CODES: readonly number[] = [1, 132];
 
 export class ConnackError extends BusbarError {
@@ -44,16 +45,48 @@ export function connackError(url: string, code: number, reason: string | undefin
   return new ConnackError(`mqtt ${url}: ${what}${reason === undefined ? "" : ` (${reason})`}`, code, remedy);
 }
 
+/** It took the connection, but not what was asked for or sent on it. `remedy`: for all but quotas. */
+export function refusalError(
+  url: string,
+  what: string,
+  { code, remedy }: { code: number; remedy: string },
+): BusbarError {
+  const fault = REASONS[code];
+  const hex = `0x${code.toString(16)}`;
+  const said = fault === undefined ? hex : `${hex}, it ${fault.what}`;
+  return new BusbarError("BRIDGE_MQTT", `mqtt ${url}: refuses ${what} (${said})`, {
+    remedy: code === QUOTA_EXCEEDED ? (fault?.remedy ?? remedy) : remedy,
+  });
+}
+
 export function disconnectError(url: string, code: number): BusbarError {
   const { what, remedy } = REASONS[code] ?? { what: `disconnected us with code ${code}` };
   return new BusbarError("BRIDGE_MQTT", `mqtt ${url}: ${what}`, remedy === undefined ? {} : { remedy });
 }
 
-export function goneError(url: string, reached: boolean, cause: Error | undefined): BusbarError {
-  if (cause === undefined) return new BusbarError("BRIDGE_MQTT", `mqtt ${url}: the other side closed the connection`);
+/** How far a connection was. */
+export type Stage = "connecting" | "logging in" | "connected";
+
+const CHECK_URL = "check mqtt.url and that the server runs";
+/** OpenSSL's name for the other side's last word. */
+const ALERT = /^ERR_SSL_.*ALERT/;
+const TLS = /CERT|SSL|TLS|SIGNATURE|ALTNAME/;
+
+export function goneError(url: string, stage: Stage, cause: Error | undefined): BusbarError {
+  // TLS 1.3 is up for us before the server has looked at our certificate; its refusal may get lost with the connection.
+  const early =
+    stage === "logging in" && /^(mqtts|wss):/.test(url)
+      ? { remedy: `${CHECK_URL}; where it asks for a certificate, mqtt.cert_file` }
+      : {};
+  if (cause === undefined) {
+    return new BusbarError("BRIDGE_MQTT", `mqtt ${url}: the other side closed the connection`, early);
+  }
   const code = systemCode(cause) ?? "";
-  const tls = /CERT|SSL|TLS|SIGNATURE|ALTNAME/.test(code);
-  const remedy = tls ? "check mqtt.ca_file and the server's certificate" : "check mqtt.url and that the server runs";
-  const what = reached ? "connection lost" : "not reachable";
-  return new BusbarError("BRIDGE_MQTT", `mqtt ${url}: ${what} (${messageOf(cause) || code})`, { remedy, cause });
+  const what = `mqtt ${url}: ${stage === "connecting" ? "not reachable" : "connection lost"}`;
+  if (ALERT.test(code)) {
+    const remedy = "check mqtt.cert_file and mqtt.key_file, and what the server's log says";
+    return new BusbarError("BRIDGE_MQTT", `${what} (the server refuses TLS: ${code})`, { remedy, cause });
+  }
+  const remedy = TLS.test(code) ? "check mqtt.ca_file and the server's certificate" : (early.remedy ?? CHECK_URL);
+  return new BusbarError("BRIDGE_MQTT", `${what} (${messageOf(cause) || code})`, { remedy, cause });
 }

@@ -1,12 +1,12 @@
 /** Packet ids of what we sent and the server has not answered, at most as many as it takes (its Receive Maximum). */
 const MAX_ID = 65_535;
 const MOST = 200;
-/** What is waited for when the connection ends: no answer of the server. */
-const DROPPED = 0xff;
+/** What is waited for when the connection ends; no reason code of the server's. */
+export const NO_ANSWER = 0xff;
 
 export interface Begun {
   readonly messageId: number;
-  /** The reason code; 0xff when the connection ended first. */
+  /** The reason code; NO_ANSWER when the connection ended first. */
   readonly answer: Promise<number>;
 }
 
@@ -42,7 +42,7 @@ export class InFlight {
 
   /** The connection is gone. */
   drop(): void {
-    for (const resolve of this.#answers.values()) resolve(DROPPED);
+    for (const resolve of this.#answers.values()) resolve(NO_ANSWER);
     this.#answers.clear();
     for (const resolve of this.#waiting.splice(0)) resolve();
   }

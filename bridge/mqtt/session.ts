@@ -5,18 +5,9 @@
  */
 import { BusbarError } from "../../core/errors.ts";
 import type { TlsMaterial } from "../secrets.ts";
-import { connackError, disconnectError, goneError } from "./faults.ts";
-import { InFlight } from "./in-flight.ts";
-import {
-  connackCode,
-  type IConnackPacket,
-  type IPublishPacket,
-  type ISubackPacket,
-  type Packet,
-  type ProtocolLevel,
-  payloadOf,
-  Wire,
-} from "./wire.ts";
+import { connackError, disconnectError, goneError, refusalError, type Stage } from "./faults.ts";
+import { InFlight, NO_ANSWER } from "./in-flight.ts";
+import { connackCode, type IConnackPacket, type ISubackPacket, type Packet, type ProtocolLevel, Wire } from "./wire.ts";
 
 export interface SessionOptions {
   readonly url: string;
@@ -31,6 +22,8 @@ export interface SessionOptions {
   readonly maxPacketBytes: number;
   readonly keepaliveMs: number;
   readonly filters: readonly string[];
+  /** Told with each message: a number of the owner's for this connection. */
+  readonly life: number;
   readonly onMessage: (message: Received) => void;
 }
 
@@ -38,6 +31,9 @@ export interface SessionOptions {
 export interface Received {
   readonly topic: string;
   readonly payload: Buffer;
+  /** As the session's options say. */
+  readonly life: number;
+  readonly arrivedMs: number;
   /** To be called once, when it is in Kafka; on a connection that is gone it does nothing. */
   ack(): void;
 }
@@ -57,9 +53,9 @@ export class Session {
   readonly #wire: Wire;
   readonly #end = Promise.withResolvers<BusbarError>();
   readonly #connected = Promise.withResolvers<void>();
-  readonly #unacked: Unacked[] = [];
+  readonly #unacked: Message[] = [];
   readonly #sent = new InFlight();
-  #reached = false;
+  #stage: Stage = "connecting";
   #gone = false;
   #paused = false;
   #acking = false;
@@ -73,8 +69,9 @@ export class Session {
       tls: options.tls,
       events: {
         onReached: () => this.#login(),
+        onPublish: (topic, payload, messageId) => this.#publish(topic, payload, messageId),
         onPacket: (packet) => this.#received(packet),
-        onGone: (error) => this.#fail(goneError(options.url, this.#reached, error)),
+        onGone: (error) => this.#fail(goneError(options.url, this.#stage, error)),
       },
     });
   }
@@ -102,13 +99,13 @@ export class Session {
     this.#wire.send({ cmd: "publish", topic, payload, qos: 0, dup: false, retain: false });
   }
 
-  /** QoS 1, retained: true when the server took it, false when the connection ended before or it refused. */
-  async retain(topic: string, payload: string): Promise<boolean> {
-    if (this.#gone) return false;
+  /** QoS 1, retained: the server's reason code; NO_ANSWER when the connection ended before. */
+  async retain(topic: string, payload: string): Promise<number> {
+    if (this.#gone) return NO_ANSWER;
     const { messageId, answer } = await this.#sent.begin();
-    if (this.#gone) return false;
+    if (this.#gone) return NO_ANSWER;
     this.#wire.send({ cmd: "publish", topic, payload, qos: 1, dup: false, retain: true, messageId });
-    return (await answer) < 0x80;
+    return await answer;
   }
 
   /** Stops and starts reading, so that what waits for Kafka stays within bounds. */
@@ -130,7 +127,7 @@ export class Session {
   }
 
   #login(): void {
-    this.#reached = true;
+    this.#stage = "logging in";
     const { level, clientId, username, password, window, maxPacketBytes, keepaliveMs, sessionExpiryMs } = this.#o;
     const properties = {
       sessionExpiryInterval: Math.round(sessionExpiryMs / 1000),
@@ -152,31 +149,27 @@ export class Session {
 
   #received(packet: Packet): void {
     this.#lastReadMs = performance.now();
-    if (packet.cmd === "publish") this.#publish(packet);
-    else if (packet.cmd === "puback") this.#sent.answer(packet.messageId ?? 0, packet.reasonCode ?? 0);
+    if (packet.cmd === "puback") this.#sent.answer(packet.messageId ?? 0, packet.reasonCode ?? 0);
     else if (packet.cmd === "connack") this.#connack(packet);
     else if (packet.cmd === "suback") this.#suback(packet);
     else if (packet.cmd === "disconnect") this.#fail(disconnectError(this.#o.url, packet.reasonCode ?? 0));
   }
 
-  #publish(packet: IPublishPacket): void {
-    const { topic, qos, messageId } = packet;
-    if (qos === 0 || messageId === undefined) {
-      this.#o.onMessage({ topic, payload: payloadOf(packet), ack: () => {} });
-      return;
-    }
-    const unacked: Unacked = { messageId, done: false };
-    this.#unacked.push(unacked);
-    this.#o.onMessage({ topic, payload: payloadOf(packet), ack: () => this.#ack(unacked) });
+  #publish(topic: string, payload: Buffer, messageId: number | undefined): void {
+    this.#lastReadMs = performance.now();
+    const { life, onMessage } = this.#o;
+    const acked = messageId === undefined ? () => {} : this.#acked;
+    const message = new Message({ topic, payload, life, arrivedMs: this.#lastReadMs }, messageId ?? 0, acked);
+    if (messageId !== undefined) this.#unacked.push(message);
+    onMessage(message);
   }
 
-  #ack(unacked: Unacked): void {
-    unacked.done = true;
+  readonly #acked = (): void => {
     // A batch is acknowledged message by message in one turn of the event loop: looked at once, afterwards.
     if (this.#acking) return;
     this.#acking = true;
     queueMicrotask(() => this.#acknowledge());
-  }
+  };
 
   #acknowledge(): void {
     this.#acking = false;
@@ -191,6 +184,7 @@ export class Session {
       this.#fail(connackError(this.#o.url, code, packet.properties?.reasonString));
       return;
     }
+    this.#stage = "connected";
     this.kept = packet.sessionPresent;
     this.#sent.most = packet.properties?.receiveMaximum ?? this.#sent.most;
     // MQTT-3.1.2-21: the server's own keep-alive wins.
@@ -221,9 +215,9 @@ export class Session {
       this.#wire.send({ cmd: "subscribe", messageId, subscriptions });
       const worst = await answer;
       if (worst === 1) continue;
-      const what = worst === 0 ? "offers only QoS 0" : `refuses the subscription (0x${worst.toString(16)})`;
       const remedy = `allow ${clientId} to subscribe to ${topics[0]} and its like at QoS 1`;
-      throw new BusbarError("BRIDGE_MQTT", `mqtt ${url}: ${what}`, { remedy });
+      if (worst !== 0) throw refusalError(url, "the subscription", { code: worst, remedy });
+      throw new BusbarError("BRIDGE_MQTT", `mqtt ${url}: offers only QoS 0`, { remedy });
     }
   }
 
@@ -258,7 +252,27 @@ export class Session {
   }
 }
 
-interface Unacked {
+/** One object from the wire to the commit: there are thousands of them at a time. */
+class Message implements Received {
+  readonly topic: string;
+  readonly payload: Buffer;
+  readonly life: number;
+  readonly arrivedMs: number;
   readonly messageId: number;
-  done: boolean;
+  readonly #acked: () => void;
+  done = false;
+
+  constructor({ topic, payload, life, arrivedMs }: Omit<Received, "ack">, messageId: number, acked: () => void) {
+    this.topic = topic;
+    this.payload = payload;
+    this.life = life;
+    this.arrivedMs = arrivedMs;
+    this.messageId = messageId;
+    this.#acked = acked;
+  }
+
+  ack(): void {
+    this.done = true;
+    this.#acked();
+  }
 }

@@ -1,6 +1,6 @@
 /** Apache Kafka on the loopback interface, of one node or of three. */
 import { freePort } from "../free-port.ts";
-import { KafkaNode, type NodePorts } from "./node.ts";
+import { KafkaNode, type KafkaUser, type NodePorts } from "./node.ts";
 import { provideKafka } from "./parts.ts";
 
 export interface KafkaClusterOptions {
@@ -11,6 +11,8 @@ export interface KafkaClusterOptions {
   readonly port?: number;
   /** Kafka's own, beside or instead of the ones in node.ts. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Who may log in by SCRAM, where the settings ask for it. */
+  readonly users?: readonly KafkaUser[];
 }
 
 /** Nodes are numbered from 1, which is their `node.id`. */
@@ -26,13 +28,19 @@ export interface KafkaCluster extends AsyncDisposable {
 }
 
 /** Resolves when all nodes serve clients. Throws, with the log's tail, when one does not. */
-export async function startCluster({ nodes, dir, port, settings = {} }: KafkaClusterOptions): Promise<KafkaCluster> {
+export async function startCluster({
+  nodes,
+  dir,
+  port,
+  settings = {},
+  users = [],
+}: KafkaClusterOptions): Promise<KafkaCluster> {
   const parts = await provideKafka();
   const ports: NodePorts[] = [];
   for (let i = 0; i < nodes; i++) {
     ports.push({ client: await freePort(i === 0 ? port : undefined), controller: await freePort() });
   }
-  const members = ports.map((_, i) => new KafkaNode({ id: i + 1, dir, ports, settings, parts }));
+  const members = ports.map((_, i) => new KafkaNode({ id: i + 1, dir, ports, settings, users, parts }));
   const member = (node: number): KafkaNode => {
     const found = members[node - 1];
     if (found === undefined) throw new Error(`no Kafka node ${node}, they are 1 to ${nodes}`);

@@ -1,9 +1,10 @@
 /** One Kafka node as a process: broker and controller in one (KRaft), its data in a folder that outlives its restarts. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { closeSync, copyFileSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { checkRun } from "./check-run.ts";
 
 export interface KafkaParts {
   /** Where `lib` with the jars is. */
@@ -12,6 +13,12 @@ export interface KafkaParts {
   readonly archive: string;
   /** What `StorageTool format` leaves in a new node's folder beside its name. */
   readonly bootstrap: string;
+}
+
+/** Somebody who logs in by SCRAM-SHA-256 and SCRAM-SHA-512. */
+export interface KafkaUser {
+  readonly name: string;
+  readonly password: string;
 }
 
 export interface NodePorts {
@@ -28,15 +35,19 @@ export interface KafkaNodeOptions {
   readonly ports: readonly NodePorts[];
   /** Kafka's own, beside or instead of those below. */
   readonly settings: Readonly<Record<string, string>>;
+  /** Known from the first start on: SCRAM's secrets stand in what Kafka keeps, not in its settings. */
+  readonly users: readonly KafkaUser[];
   readonly parts: KafkaParts;
 }
 
 /** 16 bytes, as Kafka writes them. */
-export const CLUSTER_ID = Buffer.from("busbar's cluster").toString("base64url");
+const CLUSTER_ID = Buffer.from("busbar's cluster").toString("base64url");
 const READY = "Kafka Server started";
 const READY_LIMIT_MS = 60_000;
 const END_LIMIT_MS = 30_000;
+const FORMAT_LIMIT_MS = 60_000;
 const TAIL_LINES = 20;
+const SCRAM = ["SCRAM-SHA-256", "SCRAM-SHA-512"];
 /** Classes are compiled quickly rather than well: these nodes live for minutes and share two cores with what they test. */
 const JAVA = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"];
 const LOGGING = [
@@ -89,9 +100,12 @@ export class KafkaNode {
   async signal(signal: NodeJS.Signals): Promise<void> {
     const child = this.#child;
     if (child === undefined || hasEnded(child)) return;
+    if (signal === "SIGSTOP" || signal === "SIGCONT") {
+      child.kill(signal);
+      return;
+    }
     const ended = once(child, "exit");
     child.kill(signal);
-    if (signal === "SIGSTOP" || signal === "SIGCONT") return;
     const hard = setTimeout(() => child.kill("SIGKILL"), END_LIMIT_MS);
     await ended;
     clearTimeout(hard);
@@ -117,8 +131,23 @@ export class KafkaNode {
     }
   }
 
+  /** `StorageTool format` of Kafka itself. Throws when it fails. */
+  formatByKafka(): void {
+    const { parts, users } = this.#options;
+    const secrets = users.flatMap(({ name, password }) => {
+      return SCRAM.flatMap((mechanism) => ["--add-scram", `${mechanism}=[name=${name},password=${password}]`]);
+    });
+    const tool = ["-cp", "lib/*", "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", this.writeProperties()];
+    const options = { cwd: parts.folder, encoding: "utf8", timeout: FORMAT_LIMIT_MS } as const;
+    checkRun("Kafka's StorageTool", spawnSync("java", [...tool, ...secrets], options));
+  }
+
   /** As `StorageTool format` does, without another second of Java. */
   #format(): void {
+    if (this.#options.users.length > 0) {
+      this.formatByKafka();
+      return;
+    }
     mkdirSync(this.dataDir);
     copyFileSync(this.#options.parts.bootstrap, join(this.dataDir, "bootstrap.checkpoint"));
     const directoryId = Buffer.concat([Buffer.from([1]), randomBytes(15)]).toString("base64url");

@@ -2,13 +2,14 @@
  * Apache Kafka from Maven Central, kept in .busbar/kafka: the jars, what makes a folder a new node's, and an archive of
  * loaded classes that halves the start of a node.
  */
-import { type SpawnSyncReturns, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { freePort } from "../free-port.ts";
-import { CLUSTER_ID, KafkaNode, type KafkaParts } from "./node.ts";
+import { checkRun } from "./check-run.ts";
+import { KafkaNode, type KafkaParts } from "./node.ts";
 
 const VERSION = "4.3.1";
 const CACHE = fileURLToPath(new URL(`../../.busbar/kafka/${VERSION}`, import.meta.url));
@@ -42,22 +43,26 @@ export function whatKafkaMisses(): string | undefined {
   const version = Number(/version "(\d+)/.exec(java.stderr ?? "")?.[1] ?? 0);
   const lacking = [
     ...(version >= MIN_JAVA ? [] : [`Java ${MIN_JAVA} or later (apt-get install default-jre-headless)`]),
-    ...(existsSync(CACHE) || isThere("mvn") ? [] : ["Maven (apt-get install maven)"]),
+    ...(isKafkaThere() || isThere("mvn") ? [] : ["Maven (apt-get install maven)"]),
     ...(isThere("setpriv") ? [] : ["setpriv (apt-get install util-linux)"]),
   ];
   return lacking.length === 0 ? undefined : `Kafka needs ${lacking.join(" and ")}`;
 }
 
+export function isKafkaThere(): boolean {
+  return existsSync(CACHE);
+}
+
 /** Fetches Kafka with Maven, by Maven's own settings, where it is not there yet. Throws when that fails. */
 export async function provideKafka(): Promise<KafkaParts> {
-  if (!existsSync(CACHE)) {
+  if (!isKafkaThere()) {
     mkdirSync(join(CACHE, ".."), { recursive: true });
     const unfinished = mkdtempSync(`${CACHE}-`);
     try {
       fetchJars(unfinished);
       await firstLife(partsIn(unfinished));
       // Somebody else may have been quicker: theirs is as good.
-      if (!existsSync(CACHE)) renameSync(unfinished, CACHE);
+      if (!isKafkaThere()) renameSync(unfinished, CACHE);
     } finally {
       rmSync(unfinished, { recursive: true, force: true });
     }
@@ -73,7 +78,7 @@ function fetchJars(folder: string): void {
   const pom = join(folder, "pom.xml");
   writeFileSync(pom, POM);
   const goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", `-DoutputDirectory=${join(folder, "lib")}`];
-  check("mvn", spawnSync("mvn", ["-q", "-B", "-f", pom, ...goal], { encoding: "utf8", timeout: LIMIT_MS }));
+  checkRun("mvn", spawnSync("mvn", ["-q", "-B", "-f", pom, ...goal], { encoding: "utf8", timeout: LIMIT_MS }));
 }
 
 /** Formats a node's folder once for all nodes to come; the node leaves the archive when it ends. */
@@ -81,22 +86,14 @@ async function firstLife(parts: KafkaParts): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), "busbar-kafka-"));
   try {
     const ports = [{ client: await freePort(), controller: await freePort() }];
-    const node = new KafkaNode({ id: 1, dir, ports, settings: {}, parts });
-    const tool = ["-cp", "lib/*", "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID];
-    const options = { cwd: parts.folder, encoding: "utf8", timeout: LIMIT_MS } as const;
-    check("Kafka's StorageTool", spawnSync("java", [...tool, "-c", node.writeProperties()], options));
+    const node = new KafkaNode({ id: 1, dir, ports, settings: {}, users: [], parts });
+    node.formatByKafka();
     copyFileSync(join(node.dataDir, "bootstrap.checkpoint"), parts.bootstrap);
     await node.start([`-XX:ArchiveClassesAtExit=${parts.archive}`]);
     await node.signal("SIGTERM");
   } finally {
     rmSync(dir, { recursive: true });
   }
-}
-
-function check(what: string, { status, error, stdout, stderr }: SpawnSyncReturns<string>): void {
-  if (status === 0) return;
-  const said = `${stdout}${stderr}`.trim().split("\n").slice(-20).join("\n");
-  throw new Error(`${what} failed (${error?.message ?? `exit code ${status}`}); its last lines:\n${said}`);
 }
 
 function isThere(program: string): boolean {

@@ -49,7 +49,7 @@ test("the least file, with what is absent by default", () => {
       compression: "zstd",
       retention: 604_800_000,
       session_timeout: 6000,
-      batch: { records: 1000, bytes: 524_288, age: 50 },
+      batch: { records: 1000, bytes: 524_288, age: 100 },
     },
     http: { listen: { host: "127.0.0.1", port: 8067 } },
   });
@@ -97,7 +97,7 @@ kafka:
       "1: version: is 2, which this program does not read; allowed: 1",
       "2: bridge.id: is no bridge id; allowed: 1 to 64 of A-Z, a-z, 0-9, dot, _ and -",
       "2: bridge.grop: is no known key; did you mean group? allowed: id, group, receipt_interval, birth_wait",
-      "4: mqtt.url: holds a user name or password; allowed: mqtt://host:port or mqtts://host:port, with username and password_file beside it",
+      "4: mqtt.url: holds a user name or password; allowed: mqtt://host:port, mqtts://host:port, ws://host:port/path or wss://host:port/path, with username and password_file beside it",
       "5: mqtt.password_file: stands without username; allowed: both or none",
       "6: mqtt.window: is 5; allowed: a whole number from 10 to 65535",
       "7: mqtt.ca_file: is of no use without TLS; allowed: with a url of mqtts:// or wss://",
@@ -111,9 +111,13 @@ kafka:
   );
 });
 
-test("no WebSocket: the bridge stands beside the server", () => {
+test("the server may be reached by WebSocket, and certificates go with wss", () => {
+  const url = (text: string): string => LEAST.replace("mqtt://broker:1883", text);
+  assert.deepEqual(errorsOf(url("ws://broker:8080/mqtt")), []);
+  assert.deepEqual(errorsOf(url('wss://broker/mqtt", ca_file: "secret')), []);
   assert.match(
-    errorsOf(LEAST.replace("mqtt://", "wss://"))[0] ?? "",
-    /^3: mqtt\.url: is no server address; allowed: mqtt:\/\//,
+    errorsOf(url('ws://broker/mqtt", ca_file: "secret'))[0] ?? "",
+    /^3: mqtt\.ca_file: is of no use without TLS/,
   );
+  assert.match(errorsOf(url("http://broker"))[0] ?? "", /^3: mqtt\.url: is no server address; allowed: mqtt:.*wss:/);
 });

@@ -6,6 +6,13 @@ import { Batch, encodeRecords, type Outgoing, realRecords } from "../../bridge/k
 // kafkajs's own encoder of a record is the reference for ours.
 const require = createRequire(import.meta.url);
 const kafkajsRecord = require("kafkajs/src/protocol/recordBatch/record/v0") as (record: object) => { buffer: Buffer };
+const produceRequest = require("kafkajs/src/protocol/requests/produce/v3/request") as (request: object) => {
+  encode(): Promise<{ buffer: Buffer }>;
+};
+const kafkajs = require("kafkajs") as {
+  CompressionTypes: { ZSTD: number };
+  CompressionCodecs: Record<number, () => { compress(encoder: { buffer: Buffer }): Promise<Buffer> }>;
+};
 
 const LONG = "x".repeat(70);
 const MESSAGES: readonly Outgoing[] = [
@@ -16,6 +23,7 @@ const MESSAGES: readonly Outgoing[] = [
   { key: "é".repeat(40), value: "😀".repeat(50) },
   { key: "k", value: Buffer.alloc(300, 7), headers: { h: "" } },
   { key: "large", value: Buffer.alloc(70_000, 9) },
+  { key: "x".repeat(63), value: Buffer.alloc(8100, 1), headers: { é: "a", ["y".repeat(64)]: "z".repeat(63) } },
 ];
 
 test("records are written as kafkajs writes them, byte by byte", () => {
@@ -30,31 +38,42 @@ test("records are written as kafkajs writes them, byte by byte", () => {
   assert.deepEqual(encodeRecords(many), Buffer.concat(counted));
 });
 
-test("where kafkajs compresses the blanks of a batch, the real records take their place, as often as it asks", () => {
-  const blanksOf = (batch: Batch) => {
-    return Buffer.concat(
-      batch.blanks.map(
-        ({ key, value }, offsetDelta) => kafkajsRecord({ key, value, offsetDelta, timestampDelta: 0 }).buffer,
-      ),
-    );
-  };
+/** What kafkajs sends for messages, uncompressed inside a batch that says that it is compressed. */
+async function requestOf(messages: readonly object[], seen?: (batch: Buffer) => Buffer): Promise<Buffer> {
+  kafkajs.CompressionCodecs[kafkajs.CompressionTypes.ZSTD] = () => ({
+    compress: async ({ buffer }: { buffer: Buffer }) => seen?.(buffer) ?? buffer,
+  });
+  const partitions = [{ partition: 3, firstSequence: 17, messages }];
+  const { encode } = produceRequest({
+    ...{ acks: -1, timeout: 30_000, transactionalId: "t", producerId: 4, producerEpoch: 5 },
+    ...{ compression: kafkajs.CompressionTypes.ZSTD, topicData: [{ topic: "telemetry", partitions }] },
+  });
+  return (await encode()).buffer;
+}
+
+test("the request that kafkajs makes of blanks is that of the real records, byte by byte, as often as it asks", async (t) => {
+  t.mock.timers.enable({ apis: ["Date"], now: 1_795_226_000_123 });
   using one = new Batch(MESSAGES, 3);
   using other = new Batch(MESSAGES.slice(1), 3);
-  assert.deepEqual([one.blanks.length, other.blanks.length], [MESSAGES.length, MESSAGES.length - 1]);
   for (const batch of [one, other, one]) {
     const messages = batch === one ? MESSAGES : MESSAGES.slice(1);
-    assert.deepEqual(realRecords(blanksOf(batch)), encodeRecords(messages));
+    assert.deepEqual(await requestOf(batch.blanks, (bytes) => realRecords(bytes, false)), await requestOf(messages));
   }
+  using single = new Batch(MESSAGES.slice(0, 1), 3);
+  assert.deepEqual(
+    await requestOf(single.blanks, (bytes) => realRecords(bytes, true)),
+    await requestOf(MESSAGES.slice(0, 1)),
+  );
 });
 
 test("other batches, and those that are done, stay as they are", () => {
   const strange = Buffer.from("any bytes that are not blanks of ours");
-  assert.equal(realRecords(strange), strange);
+  assert.equal(realRecords(strange, false), strange);
   const batch = new Batch(MESSAGES, 0);
   const blank = kafkajsRecord({ ...batch.blanks[0], offsetDelta: 0, timestampDelta: 0 }).buffer;
-  assert.notEqual(realRecords(blank), blank);
+  assert.notEqual(realRecords(blank, false), blank);
   batch[Symbol.dispose]();
-  assert.equal(realRecords(blank), blank);
+  assert.equal(realRecords(blank, false), blank);
 });
 
 test("kafkajs's grouping by partition finds one group, without copying it message by message", () => {
@@ -66,4 +85,17 @@ test("kafkajs's grouping by partition finds one group, without copying it messag
   const grouped = group({ topic: "t", partitionMetadata: [{}], messages: batch.blanks, partitioner });
   assert.deepEqual(Object.keys(grouped), ["5"]);
   assert.equal(grouped["5"], batch.blanks);
+});
+
+test("records that are kept are not written over by the next batch", () => {
+  using one = new Batch(MESSAGES, 0);
+  using other = new Batch(MESSAGES.slice(3), 0);
+  const [first, second] = [one, other].map(({ blanks }) => {
+    return kafkajsRecord({ ...blanks[0], offsetDelta: 0, timestampDelta: 0 }).buffer;
+  }) as [Buffer, Buffer];
+  const kept = realRecords(first, true);
+  const passing = realRecords(first, false);
+  realRecords(second, false);
+  assert.deepEqual(kept, encodeRecords(MESSAGES));
+  assert.notDeepEqual(passing, kept);
 });

@@ -133,6 +133,8 @@ test("one Kafka record per sample, by option", () => {
     row("Energy.Active.Import.Register", 2000, 1204332),
     row("Energy.Active.Import.Register", 3001, 1204334),
   ]);
+  const parts = made.messages.get("telemetry")?.map(({ headers }) => headers?.sample);
+  assert.deepEqual(parts, ["1/6", "2/6", "3/6", "4/6", "5/6", "6/6"]);
   const odd = [
     '"g":[]',
     '"g":[1]',

@@ -18,6 +18,7 @@ export interface AuditedStream {
   readonly arrived: { readonly count: number; readonly ranges: readonly (readonly [number, number])[] };
   readonly missing: { readonly count: number; readonly ranges: readonly (readonly [number, number])[] };
   readonly doubled: { readonly count: number; readonly seqs: readonly number[] };
+  readonly torn: { readonly count: number; readonly seqs: readonly number[] };
   readonly deleted: { readonly count: number; readonly ranges: readonly (readonly [number, number])[] };
   readonly gaps: readonly Readonly<Record<string, unknown>>[];
 }
@@ -42,6 +43,14 @@ export async function auditJson(brokers: readonly string[], prefix: string, ...m
   return { ...ran, json: JSON.parse(ran.stdout) as Audited["json"] };
 }
 
+/** By a bridge's own configuration; `json` is undefined where it could not read Kafka. */
+export async function auditOf(
+  configFile: string,
+): Promise<Omit<Audited, "json"> & { readonly json: Audited["json"] | undefined }> {
+  const ran = await runAudit(configFile, ["--json"]);
+  return { ...ran, json: ran.stdout === "" ? undefined : (JSON.parse(ran.stdout) as Audited["json"]) };
+}
+
 export async function auditRun(
   brokers: readonly string[],
   prefix: string,
@@ -57,16 +66,20 @@ export async function auditRun(
   };
   writeFileSync(file, stringify(config));
   try {
-    return await new Promise((resolve) => {
-      const args = [MAIN, "bridge", "audit", "--config", file, ...more];
-      const options = { timeout: LIMIT_MS, maxBuffer: 256 * 1024 ** 2 };
-      execFile(process.execPath, args, options, (error, stdout, stderr) => {
-        resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr });
-      });
-    });
+    return await runAudit(file, more);
   } finally {
     rmSync(dir, { recursive: true });
   }
+}
+
+function runAudit(configFile: string, more: readonly string[]): Promise<Omit<Audited, "json">> {
+  return new Promise((resolve) => {
+    const args = [MAIN, "bridge", "audit", "--config", configFile, ...more];
+    const options = { timeout: LIMIT_MS, maxBuffer: 256 * 1024 ** 2 };
+    execFile(process.execPath, args, options, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr });
+    });
+  });
 }
 
 /** The audited topics as the bridge makes them, under a prefix of the test's own. */

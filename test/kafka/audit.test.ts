@@ -183,17 +183,58 @@ test("what Kafka deleted from the start is not missing, and what is missing behi
   ]);
 });
 
-test("the samples of one record count as one", { skip }, async () => {
+test("the samples of one record count as one; a torn record is missing, a doubled sample is doubled", {
+  skip,
+}, async () => {
   const prefix = "samples";
   await makeTopics(writer, prefix);
-  const sample = (seq: number) => ({
-    ...dataRecord({ seq }),
-    value: `{"gw":"${GW}","signal":"SoC","ts":1,"v":41,"q":"good"}`,
-  });
-  await send(`${prefix}.telemetry`, [1, 1, 1, 2, 3, 3, 4, 3].map(sample));
-  const { json } = await auditJson(kafka.brokers, prefix);
-  assert.deepEqual(json.streams[0]?.arrived, { count: 4, ranges: [[1, 4]] });
-  assert.deepEqual(json.streams[0]?.doubled, { count: 1, seqs: [3] });
+  const sample = ([seq, part]: readonly [number, string?]) => {
+    const { headers, ...message } = dataRecord({ seq });
+    const value = `{"gw":"${GW}","signal":"SoC","ts":1,"v":41,"q":"good"}`;
+    return { ...message, value, headers: part === undefined ? headers : { ...headers, sample: part } };
+  };
+  const rows = [
+    ...([
+      [1, "1/3"],
+      [1, "2/3"],
+      [1, "3/3"],
+      [2, "1/1"],
+    ] as const), // whole
+    ...([
+      [3, "1/2"],
+      [4, "1/2"],
+      [4, "2/2"],
+    ] as const), // the second of 3 is missing
+    ...([
+      [5, "1/2"],
+      [5, "1/2"],
+      [5, "2/2"],
+    ] as const), // a sample twice
+    ...([
+      [6, "1/1"],
+      [6, "1/1"],
+    ] as const), // a record twice
+    ...([[1, "2/3"]] as const), // one again of one that was whole
+    ...([[7]] as const), // of a bridge that told nothing
+    ...([[8, "2/2"]] as const), // the last, torn
+  ];
+  await send(`${prefix}.telemetry`, rows.map(sample));
+  const { code, json } = await auditJson(kafka.brokers, prefix);
+  const [t] = json.streams;
+  assert.deepEqual(t?.arrived.ranges, [
+    [1, 2],
+    [4, 6],
+  ]);
+  assert.deepEqual(t?.missing.ranges, [
+    [3, 3],
+    [7, 8],
+  ]);
+  assert.deepEqual(t?.doubled, { count: 3, seqs: [5, 6, 1] });
+  assert.deepEqual(t?.torn, { count: 2, seqs: [3, 8] });
+  assert.match(json.unreadable.unread[0]?.why ?? "", /a sample without the headers/);
+  assert.deepEqual([json.unreadable.count, code], [1, 1]);
+  const { stdout } = await auditRun(kafka.brokers, prefix);
+  assert.match(stdout, /^TORN .*: 3, 8: some of their samples arrived, not all$/m);
 });
 
 test("no Kafka, and no such topics, are told within a bounded time, with exit code 69", {

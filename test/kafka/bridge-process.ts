@@ -25,6 +25,8 @@ export interface BridgeHealth {
   readonly status: string;
   readonly problem: string | null;
   readonly owned: readonly number[];
+  /** Those with something to tell. */
+  readonly partitions: readonly Readonly<Record<string, unknown>>[];
   readonly oldest_unacknowledged_s: number;
 }
 

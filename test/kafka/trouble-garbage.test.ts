@@ -10,6 +10,7 @@ import { sealRecord } from "../../core/record.ts";
 import { uplinkPrefix } from "../../core/topics.ts";
 import type { KafkaCluster } from "../../hw-sim/kafka/cluster.ts";
 import { recordBytes } from "../bridge/records.ts";
+import { auditOf } from "./audit-run.ts";
 import { startKafka } from "./kafka.ts";
 import { type LineOptions, startLine } from "./line.ts";
 import { NO_RIG } from "./rig.ts";
@@ -185,6 +186,8 @@ async function garbage(options: Omit<LineOptions, "cluster">): Promise<void> {
     seen.map(({ headers }) => Number(headers.seq)),
     Array.from({ length: seq + 10 }, (_, i) => i + 1),
   );
+  const { code, stdout } = await auditOf(line.bridge.configFile);
+  assert.equal(code, 0, stdout);
 }
 
 test("garbage of every kind through MQTT 5", { skip }, () =>

@@ -45,6 +45,8 @@ test("Kafka hangs for longer than a session", { skip }, async () => {
 
 test("Kafka is slow: it stands still for half of the time", { skip }, async () => {
   await using line = await readyLine("slow");
+  const warnings: string[] = [];
+  process.on("warning", ({ name }) => warnings.push(name));
   for (let slice = 0; slice < 20; slice++) {
     await cluster.kill(1, "SIGSTOP");
     await publishRange(line, 11 + 20 * slice, 30 + 20 * slice);
@@ -55,6 +57,7 @@ test("Kafka is slow: it stands still for half of the time", { skip }, async () =
   await line.arrived("telemetry", 410);
   told("Kafka slow", await becomes(line, "ok"));
   await assertAll(line, 410);
+  assert.deepEqual(warnings, [], "stopping and continuing a node leaves nothing behind");
 });
 
 for (const topic of ["gateways", "progress"]) {
