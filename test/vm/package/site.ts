@@ -14,6 +14,7 @@ const DIR = "/run/site";
 const TTY = join(DIR, "rs485.tty");
 const BUS = "vcan0";
 const SIMULATOR = fileURLToPath(new URL("../../../hw-sim/main.ts", import.meta.url));
+const STEADY = fileURLToPath(new URL("../steady-wasm.mjs", import.meta.url));
 const SCENARIO = fileURLToPath(new URL("site.yaml", import.meta.url));
 const CLOUD_PORT = "18883";
 
@@ -68,7 +69,7 @@ export async function startSite(life: string): Promise<void> {
   await recordCloud(life);
   await unit(
     "simulator",
-    `exec ${process.execPath} ${SIMULATOR} --scenario ${SCENARIO} --ledger ${ledger} --dir ${DIR}`,
+    `exec ${process.execPath} --import ${STEADY} ${SIMULATOR} --scenario ${SCENARIO} --ledger ${ledger} --dir ${DIR}`,
   );
   await until("the simulator is ready", () => existsSync(TTY) && existsSync(join(DIR, "depot.sock")), SOON_MS);
   // As udev does for a real port.

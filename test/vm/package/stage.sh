@@ -6,6 +6,7 @@ stty -F /dev/ttyS1 raw -echo
 tell booted
 cd "/host$BUSBAR_DIR" || exit 1
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin TMPDIR=/run NO_COLOR=1 BUSBAR_VM_SYSTEMD=1
+export NODE_OPTIONS="--import /host$BUSBAR_DIR/test/vm/steady-wasm.mjs"
 # As NTP would: the kernel's clock is true (adjtimex with ADJ_MAXERROR and ADJ_STATUS).
 perl -e 'my $t = pack("L x4 q q q q l x4", 0x14, 0, 0, 0, 0, 0) . "\0" x 160; syscall(159, $t)'
 code=0
