@@ -40,6 +40,8 @@ interface Reading {
 const WATCH_MS = 250;
 const MAX_WAIT_MS = 250;
 const READ_SILENCE_MS = 10_000;
+/** A consumer that was made within that knows who leads: a new one would be no better. */
+const FRESH_MS = 25_000;
 const RETRY = { firstMs: 250, maxMs: 5000 };
 const UNANSWERED = "check kafka.brokers and that the brokers run";
 
@@ -53,6 +55,8 @@ export class Membership {
   #confirmedMs = 0;
   #confirmedAt = 0;
   #tickMs = 0;
+  /** When this life of the consumer began. */
+  #bornMs = 0;
   #owned: ReadonlySet<number> = new Set();
   #fallOut: (error: BusbarError) => void = () => {};
   /** Why this instance works on nothing; undefined while it is in the group. */
@@ -125,6 +129,7 @@ export class Membership {
     const stop = (): void => end.resolve(new BusbarError("BRIDGE_KAFKA", "kafka group: stopped"));
     signal.addEventListener("abort", stop, { once: true });
     this.#fallOut = end.resolve;
+    this.#bornMs = performance.now();
     try {
       await consumer.connect();
       await consumer.subscribe({ topics: [...this.#topics], fromBeginning: true });
@@ -184,7 +189,11 @@ export class Membership {
       this.#fallOut(new BusbarError("BRIDGE_KAFKA", "kafka group: no heartbeat is answered", { remedy: UNANSWERED }));
     }
     for (const { lastMs, done } of this.#readings.values()) {
-      if (nowMs - lastMs > READ_SILENCE_MS) done.reject(new Error(`nothing came in ${READ_SILENCE_MS / 1000} s`));
+      if (nowMs - lastMs <= READ_SILENCE_MS) continue;
+      const error = new Error(`nothing came in ${READ_SILENCE_MS / 1000} s`);
+      done.reject(error);
+      // It goes on asking a leader that hangs, also when that leads no more.
+      if (nowMs - this.#bornMs > FRESH_MS) this.#fallOut(kafkaError("kafka group", error));
     }
   }
 
