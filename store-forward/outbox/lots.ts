@@ -8,7 +8,7 @@ import type { SealedRecord } from "../queue.ts";
 const MOST_LENT = 8;
 const MOST_SPARE = 2;
 /** Larger ones are rare. */
-const MAX_SPARE_BYTES = 512 * 1024;
+const MAX_SPARE_BYTES = 1024 * 1024;
 
 interface Lot {
   readonly key: string;

@@ -22,7 +22,7 @@ import { faultOf, openSqlite } from "./sqlite.ts";
 import { FIRST_EPOCH, Store } from "./store.ts";
 
 const NOTE = "salvage";
-/** One step: a seal's rows are at most 512 KiB, a critical record is at most 32 KiB. */
+/** One step: a seal's rows are at most 1 MiB, a critical record is at most 32 KiB. */
 const MAX_CRITICAL = 16;
 /** Between two commits. */
 const STEPS = 4;

@@ -15,9 +15,9 @@ import type { EpochRow, MarkRow, PackedRow, SealRow } from "./schema.ts";
 import { ENCODER } from "./seal.ts";
 import { noteTold } from "./told.ts";
 
-/** One row, and what one seal is made of: bounds what a read must hold in memory at once. */
+/** One row, and what one seal is made of (1,000 samples a second for a minute): what a read must hold in memory at once. */
 const MAX_ROW_BYTES = 256 * 1024;
-export const MAX_SEAL_BYTES = 512 * 1024;
+export const MAX_SEAL_BYTES = 1024 * 1024;
 const TELEMETRY = "t";
 
 type UncheckedSeal = Omit<SealRow, "crc">;
