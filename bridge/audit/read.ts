@@ -4,8 +4,10 @@
  * in it.
  */
 import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import { backoff } from "../../core/backoff.ts";
 import { messageOf } from "../../core/errors.ts";
-import type { Admin, EachBatchPayload, Kafka } from "../kafka/client.ts";
+import { type Admin, type EachBatchPayload, type Kafka, leave } from "../kafka/client.ts";
 import { topicName } from "../topics.ts";
 import type { Read } from "./found.ts";
 import { type PartitionState, type Retention, retentionMs } from "./horizon.ts";
@@ -29,6 +31,7 @@ export interface Reading {
 const STALLED_MS = 60_000;
 const TICK_MS = 100;
 const SESSION_MS = 30_000;
+const RETRY = { firstMs: 250, maxMs: 5000 };
 /** Kafka's protocol: a topic among the things that have settings. */
 const TOPIC_RESOURCE = 2;
 
@@ -73,9 +76,19 @@ async function retentionOf(admin: Admin, prefix: string): Promise<Retention> {
 }
 
 async function consume(kafka: Kafka, admin: Admin, states: PartitionState[], options: ReadOptions): Promise<void> {
-  const groupId = `${options.group}-audit-${randomUUID()}`;
-  const consumer = kafka.consumer({ groupId, sessionTimeout: SESSION_MS, maxWaitTimeInMs: 100 });
   const reader = new Reader(states, options);
+  for (const waitMs of backoff(RETRY)) {
+    if (await consumeOnce(kafka, admin, reader, options)) return;
+    await delay(waitMs);
+  }
+}
+
+/** False when the consumer crashed, as it does for good on a cluster that is still making its first group's topic. */
+async function consumeOnce(kafka: Kafka, admin: Admin, reader: Reader, options: ReadOptions): Promise<boolean> {
+  reader.begin();
+  const groupId = `${options.group}-audit-${randomUUID()}`;
+  const retry = { restartOnFailure: () => Promise.resolve(false) };
+  const consumer = kafka.consumer({ groupId, sessionTimeout: SESSION_MS, maxWaitTimeInMs: 100, retry });
   // Of batches in which nothing is committed only these events tell.
   consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
     reader.reached(payload.topic, payload.partition, Number(payload.lastOffset));
@@ -86,9 +99,9 @@ async function consume(kafka: Kafka, admin: Admin, states: PartitionState[], opt
     for (const topic of AUDITED)
       await consumer.subscribe({ topic: topicName(options.prefix, topic), fromBeginning: true });
     await consumer.run({ autoCommit: false, eachBatch: async (payload) => reader.batch(payload) });
-    await reader.end();
+    return await reader.end();
   } finally {
-    await consumer.disconnect();
+    await leave(consumer);
     // Nothing depends on it: Kafka forgets empty groups.
     await admin.deleteGroups([groupId]).catch(() => undefined);
   }
@@ -99,6 +112,9 @@ class Reader {
   readonly #states: ReadonlyMap<string, PartitionState>;
   readonly #all: number;
   #crash: Error | undefined;
+  #crashed = false;
+  #left = -1;
+  #movedMs = performance.now();
 
   constructor(states: readonly PartitionState[], options: ReadOptions) {
     this.#options = options;
@@ -128,25 +144,30 @@ class Reader {
     if (state !== undefined) state.next = Math.max(state.next, Math.min(lastOffset + 1, state.end));
   }
 
-  crashed(error: Error): void {
-    this.#crash = error;
+  /** A consumer is made, which may crash before `end` is called. */
+  begin(): void {
+    this.#crashed = false;
   }
 
-  /** Resolves when every partition is read to its end. */
-  async end(): Promise<void> {
-    let seen = -1;
-    let movedMs = performance.now();
+  crashed(error: Error): void {
+    this.#crash = error;
+    this.#crashed = true;
+  }
+
+  /** True when every partition is read to its end, false when the consumer crashed. Throws when nothing comes. */
+  async end(): Promise<boolean> {
     for (;;) {
       const left = [...this.#states.values()].reduce((sum, { next, end }) => sum + Math.max(0, end - next), 0);
       this.#options.progress(this.#all - left, this.#all);
-      if (left === 0) return;
-      if (left !== seen) movedMs = performance.now();
-      seen = left;
-      if (performance.now() - movedMs > STALLED_MS) {
+      if (left === 0) return true;
+      if (left !== this.#left) this.#movedMs = performance.now();
+      this.#left = left;
+      if (performance.now() - this.#movedMs > STALLED_MS) {
         const why = this.#crash === undefined ? "" : ` (${messageOf(this.#crash)})`;
         throw new Error(`nothing new for ${STALLED_MS / 1000} s, ${left} offsets before the end${why}`);
       }
-      await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+      if (this.#crashed) return false;
+      await delay(TICK_MS);
     }
   }
 }
