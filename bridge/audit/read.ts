@@ -8,6 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { backoff } from "../../core/backoff.ts";
 import { messageOf } from "../../core/errors.ts";
 import { type Admin, type EachBatchPayload, type Kafka, leave } from "../kafka/client.ts";
+import { isLeaderless } from "../kafka/faults.ts";
 import { topicName } from "../topics.ts";
 import type { Read } from "./found.ts";
 import { type PartitionState, type Retention, retentionMs } from "./horizon.ts";
@@ -31,6 +32,8 @@ export interface Reading {
 const STALLED_MS = 60_000;
 const TICK_MS = 100;
 const SESSION_MS = 30_000;
+/** Kafka finds a new leader within seconds. */
+const LEADERLESS_MS = 30_000;
 const RETRY = { firstMs: 250, maxMs: 5000 };
 /** Kafka's protocol: a topic among the things that have settings. */
 const TOPIC_RESOURCE = 2;
@@ -55,12 +58,27 @@ async function partitionStates(admin: Admin, prefix: string): Promise<PartitionS
     throw new Error(`there is no topic ${lacking.join(", ")}; check kafka.topic_prefix, and that a bridge has run`);
   }
   const states = AUDITED.map(async (topic) => {
-    const partitions = await admin.fetchTopicOffsets(topicName(prefix, topic));
+    const partitions = await offsetsOf(admin, topicName(prefix, topic));
     return partitions.map(({ partition, low, high }): PartitionState => {
       return { topic, partition, low: Number(low), end: Number(high), next: Number(low), firstAt: undefined };
     });
   });
   return (await Promise.all(states)).flat();
+}
+
+/** While a leader moves kafkajs stumbles over the partition that has none, with a TypeError. */
+async function offsetsOf(admin: Admin, topic: string): ReturnType<Admin["fetchTopicOffsets"]> {
+  const untilMs = performance.now() + LEADERLESS_MS;
+  const delays = backoff(RETRY);
+  for (;;) {
+    try {
+      return await admin.fetchTopicOffsets(topic);
+    } catch (error) {
+      const moves = error instanceof TypeError || isLeaderless(error);
+      if (!moves || performance.now() > untilMs) throw error;
+    }
+    await delay(delays.next().value);
+  }
 }
 
 /** A login that may not see settings is told nothing: then a record's time may have ended at any time. */
