@@ -14,32 +14,42 @@ import {
 } from "node:zlib";
 
 /** Larger payloads are not worth it: there the context is the smaller part. */
-const MAX_PLAIN_BYTES = 64 * 1024;
+export const MAX_PLAIN_BYTES = 64 * 1024;
 
 interface Handle {
   /** Flush mode, input, its offset and length, output, its offset and length; what is left of both is in the state. */
   writeSync(...args: [number, Uint8Array, number, number, Uint8Array, number, number]): void;
 }
 
+type Stream = NodeJS.EventEmitter & { destroy(): void };
+
 /** A stream's context with one output for all it writes. */
-class Context {
+export class ZstdContext {
   readonly #handle: Handle;
   /** Bytes left in the output, and in the input. */
   readonly #left: Uint32Array;
   readonly #out: Buffer;
+  readonly #stream: Stream;
 
-  private constructor(handle: Handle, left: Uint32Array, out: Buffer) {
+  private constructor(stream: Stream, { handle, left, out }: { handle: Handle; left: Uint32Array; out: Buffer }) {
+    this.#stream = stream;
     this.#handle = handle;
     this.#left = left;
     this.#out = out;
   }
 
-  static of(stream: NodeJS.EventEmitter, outBytes: number): Context | undefined {
+  /** Undefined where Node's internals are not as expected. */
+  static of(stream: Stream, outBytes: number): ZstdContext | undefined {
     // It would be thrown out of the event loop; what did not work shows in what is left.
     stream.on("error", () => {});
     const { _handle: handle, _writeState: left } = stream as { _handle?: Partial<Handle>; _writeState?: unknown };
     if (typeof handle?.writeSync !== "function" || !(left instanceof Uint32Array)) return undefined;
-    return new Context(handle as Handle, left, Buffer.allocUnsafeSlow(outBytes));
+    return new ZstdContext(stream, { handle: handle as Handle, left, out: Buffer.allocUnsafeSlow(outBytes) });
+  }
+
+  /** Whatever came in stays in the context: a spent one must not be used again, which would end the process. */
+  close(): void {
+    this.#stream.destroy();
   }
 
   /**
@@ -61,7 +71,7 @@ export class ZstdFrames {
   readonly #options: ZstdOptions;
   readonly #maxPlainBytes: number;
   /** Made with the first frame: not every thread that could compress does. */
-  #context: Context | undefined;
+  #context: ZstdContext | undefined;
   #usable = true;
 
   /** Larger ones than `maxPlainBytes`, for which room is kept, get a context each. */
@@ -78,7 +88,7 @@ export class ZstdFrames {
   /** The same in memory that the next call writes to. */
   view(plain: Uint8Array): Buffer {
     if (!this.#usable || plain.length > this.#maxPlainBytes) return zstdCompressSync(plain, this.#options);
-    this.#context ??= Context.of(createZstdCompress(this.#options), frameBound(this.#maxPlainBytes));
+    this.#context ??= ZstdContext.of(createZstdCompress(this.#options), frameBound(this.#maxPlainBytes));
     const frame = this.#context?.write(plain);
     this.#usable = frame !== undefined;
     return frame ?? zstdCompressSync(plain, this.#options);
@@ -88,7 +98,7 @@ export class ZstdFrames {
 /** What small frames hold; each must be whole, and no more than `maxBytes` come out of it. */
 export class ZstdPlains {
   readonly #maxBytes: number;
-  #context: Context | undefined;
+  #context: ZstdContext | undefined;
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
@@ -101,10 +111,11 @@ export class ZstdPlains {
 
   /** The same in memory that the next call writes to. */
   view(frame: Uint8Array): Buffer {
-    this.#context ??= Context.of(createZstdDecompress(), MAX_PLAIN_BYTES);
+    this.#context ??= ZstdContext.of(createZstdDecompress(), MAX_PLAIN_BYTES);
     const plain = this.#context?.write(frame);
     if (plain !== undefined) return plain;
     // Broken, or larger than most: the context is somewhere within that frame.
+    this.#context?.close();
     this.#context = undefined;
     return zstdDecompressSync(frame, { maxOutputLength: this.#maxBytes });
   }
