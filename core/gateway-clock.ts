@@ -16,6 +16,8 @@ const FOLLOW_MS = 50;
 /** Two readings of the clocks further apart than this were interrupted. */
 const READ_MS = 5;
 const MAX_READS = 5;
+/** At the start there is no earlier reading to hold a new one against. */
+const FIRST_READ_MS = 0.5;
 /** A frame that waited longer than this to be read: rather than so late, the clock has stepped. */
 const USUAL_AGE_MS = 50;
 const MAX_AGE_MS = 10_000;
@@ -50,11 +52,10 @@ export class GatewayClock implements Clock {
   #steppedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor({ synced, leastMs, system = MACHINE }: GatewayClockOptions) {
-    const monoMs = system.monoMs();
     this.#system = system;
     this.#synced = synced;
-    this.#systemMs = system.wallMs() - monoMs;
-    this.#offsetMs = synced ? this.#systemMs : Math.max(this.#systemMs, leastMs - monoMs);
+    this.#systemMs = firstReading(system);
+    this.#offsetMs = synced ? this.#systemMs : Math.max(this.#systemMs, leastMs - system.monoMs());
   }
 
   get synced(): boolean {
@@ -131,4 +132,16 @@ export class GatewayClock implements Clock {
     this.#systemMs = known;
     return true;
   }
+}
+
+/** The system's wall time minus monotonic time, of the reading that was least interrupted: a busy start has many. */
+function firstReading(system: SystemTime): number {
+  let best = { offsetMs: 0, tookMs: Number.POSITIVE_INFINITY };
+  for (let tries = 0; tries < MAX_READS && best.tookMs > FIRST_READ_MS; tries++) {
+    const beforeMs = system.monoMs();
+    const offsetMs = system.wallMs() - beforeMs;
+    const tookMs = system.monoMs() - beforeMs;
+    if (tookMs < best.tookMs) best = { offsetMs, tookMs };
+  }
+  return best.offsetMs;
 }

@@ -32,6 +32,20 @@ test("a system clock later than the stored time is the base, though it is not ye
   near(clock.wallUs() / 1000, machine.trueMs - 60_000, 1);
 });
 
+test("a start that is interrupted between reading the one clock and the other reads them again", () => {
+  const machine = new FakeMachine(0);
+  let interruptions = 2;
+  const system = {
+    monoMs: () => machine.monoMs(),
+    wallMs: () => {
+      if (interruptions-- > 0) machine.mono += 7;
+      return machine.wallMs();
+    },
+  };
+  const clock = new GatewayClock({ synced: true, leastMs: 0, system });
+  near(clock.wallUs() / 1000, machine.trueMs, 1);
+});
+
 test("the jump goes to the system clock and tells how far", () => {
   const { machine, clock } = unset();
   machine.mono += 7000;
