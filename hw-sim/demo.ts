@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { createWriteStream, mkdirSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { stringify } from "yaml";
 import { formatText, Logger } from "../core/log.ts";
 import type { Snapshot } from "../daemon/status/protocol.ts";
@@ -17,7 +18,8 @@ import { loadScenario } from "./scenario.ts";
 import { startSite } from "./site.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const DIR = join(ROOT, ".busbar", "demo");
+/** What of the last run is still there is found again. */
+const DIR = parseArgs({ options: { dir: { type: "string", default: join(ROOT, ".busbar", "demo") } } }).values.dir;
 const REFRESH_MS = 1000;
 /** A ledger of a few days is enough to compare with; the one before is kept beside it. */
 const MAX_LEDGER_BYTES = 256 * 1024 ** 2;

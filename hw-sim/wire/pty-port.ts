@@ -48,6 +48,8 @@ export class PtyPort implements Port {
     if (this.#socat !== undefined) return;
     rmSync(this.address, { force: true });
     const socat = spawn("socat", ["-d", "-d", `pty,raw,echo=0,link=${this.address}`, "STDIO"], {
+      // Ctrl-C goes to all of the terminal's group: the line must be there until whoever uses it has ended.
+      detached: true,
       stdio: ["pipe", "pipe", "pipe"],
     });
     await this.#started(socat);
