@@ -7,6 +7,7 @@ import { buildSignalTable } from "../../core/signals.ts";
 import type { Driver } from "../../drivers/driver.ts";
 import { modbusSourceConfig } from "../../drivers/modbus/config.ts";
 import { createModbusDriver } from "../../drivers/modbus/driver.ts";
+import { crowding } from "./wait.ts";
 
 export interface SeenSample {
   readonly asset: string;
@@ -64,7 +65,7 @@ export class DriverRun {
 
   /** Waits until something that was emitted or reported makes it true. */
   async until(what: string, holds: () => boolean, timeoutMs = 5000): Promise<void> {
-    const late = AbortSignal.timeout(timeoutMs);
+    const late = AbortSignal.timeout(Math.round(timeoutMs * crowding()));
     while (!holds()) {
       await new Promise<void>((resolve, reject) => {
         this.#changed = resolve;

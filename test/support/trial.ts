@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { type Broker, startCloudProcess, startMosquitto } from "./broker.ts";
 import { GatewayProcess, type GatewayUnderTest } from "./gateway-process.ts";
 import { judge, type Verdict } from "./oracle.ts";
+import { TOLERANCE, type Tolerance } from "./oracle-samples.ts";
 import { SimProcess } from "./sim-process.ts";
-import { until } from "./wait.ts";
+import { crowding, until } from "./wait.ts";
 
 export const CLOUDS: Readonly<Record<string, { mosquitto: boolean; protocol: string; start: () => Promise<Broker> }>> =
   {
@@ -64,6 +65,7 @@ export async function startTrial(cloud: string, overrides: TrialOptions = {}): P
         intervals: gateway.intervals,
         canAssets: CAN_ASSETS,
         ownAssets: OWN_ASSETS,
+        tolerance: crowded(),
       });
     },
     [Symbol.asyncDispose]: () => all.disposeAsync(),
@@ -92,4 +94,10 @@ async function quiet(broker: Broker): Promise<void> {
     await until("arrivals have settled", settled, 10_000);
     calm++;
   }
+}
+
+/** Who waits for a core sees a reply later, and looks at a frame later. */
+function crowded(): Tolerance {
+  const by = crowding();
+  return { ...TOLERANCE, lateMs: TOLERANCE.lateMs * by, jitterMs: TOLERANCE.jitterMs * by };
 }
