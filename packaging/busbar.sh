@@ -4,6 +4,6 @@ set -- /usr/lib/busbar/app/daemon-cli-main.js "$@"
 # On a gateway memory is dear: packaging/README.md of the source tells what each flag is worth. The bridge has a server.
 if [ "$2" != bridge ]; then
     export MALLOC_ARENA_MAX="${MALLOC_ARENA_MAX:-2}"
-    set -- --max-semi-space-size=1 --max-old-space-size=128 --optimize-for-size --no-maglev "$@"
+    set -- --v8-pool-size=1 --max-semi-space-size=1 --max-old-space-size=128 --optimize-for-size --no-maglev "$@"
 fi
 exec /usr/lib/busbar/bin/node "$@"

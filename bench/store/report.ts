@@ -16,6 +16,7 @@ const DRAIN_GOAL_SAMPLES = 1_000_000;
 const CPU_GOAL_MS = 4;
 const DEVICE_GOAL_BYTES = 40;
 const PAYLOAD_GOAL_BYTES = 4.5;
+const RESIDENT_GOAL_MIB = 130;
 
 const NO_QOS_2 = "- QoS 2 was left out: mosquitto is not installed, and the stand-in cloud speaks MQTT 3.1.1 only.";
 
@@ -173,7 +174,7 @@ export function reportWhole(measured: readonly Whole[], seconds: number): Report
   ];
   const text = [
     "### The whole gateway",
-    `\`busbar run\` (commit every second, publish every ${PUBLISH_INTERVAL_S} s, QoS 1, datagrams, status) beside a script of ` +
+    `\`busbar run\` as packaged (commit every second, publish every ${PUBLISH_INTERVAL_S} s, QoS 1, datagrams, status) beside a script of ` +
       `modbus-serial, better-sqlite3 and mqtt.js, and one that asks and sends datagrams on plain sockets and does nothing else, all at once for ` +
       `${seconds} s, each on 100 simulated Modbus TCP units of ten registers at 1 Hz. Samples are those of these seconds that ` +
       "the broker got; device bytes leave out what a checkpoint moves later.",
@@ -192,12 +193,19 @@ function wholeGoals(measured: readonly Whole[]): Goal[] {
   const cpu = cpuPerThousand(mine);
   const ms = (value: number): string => `${value.toFixed(1)} ms`;
   const bytes = (value: number): string => `${value.toFixed(1)} B`;
+  const mib = (value: number): string => `${value.toFixed(0)} MiB`;
   const payload = arrived.payloadBytes / arrived.samples;
   const device = deviceBytes / arrived.inSpan;
   return [
     atMost({ what: `${what}: CPU for 1,000 samples`, measured: cpu, limit: CPU_GOAL_MS, show: ms }),
     atMost({ what: `${what}: device bytes per sample`, measured: device, limit: DEVICE_GOAL_BYTES, show: bytes }),
     atMost({ what: `${what}: payload per sample`, measured: payload, limit: PAYLOAD_GOAL_BYTES, show: bytes }),
+    atMost({
+      what: `${what}: resident memory, as packaged`,
+      measured: mine.nowMib,
+      limit: RESIDENT_GOAL_MIB,
+      show: mib,
+    }),
   ];
 }
 

@@ -10,6 +10,7 @@ import type { Running } from "../support/process.ts";
 import { makeBacklog } from "./backlog.ts";
 import type { Broker } from "./broker.ts";
 import { ASSETS, GATEWAY, QUANTITIES } from "./load.ts";
+import type { Program } from "./packaged.ts";
 import { type Site, sink, startGateway, startSite } from "./site.ts";
 import { memoryOf } from "./usage.ts";
 
@@ -28,6 +29,7 @@ const TABLE_FLAG = 4;
 export interface RestartPlan {
   readonly dir: string;
   readonly broker: Broker;
+  readonly program: Program;
   /** Samples of the large backlog. */
   readonly samples: number;
 }
@@ -46,13 +48,14 @@ export interface Restarted {
 interface Case {
   readonly dir: string;
   readonly site: Site;
+  readonly program: Program;
   readonly brokerPort: number;
   readonly backlog: number;
   readonly uplink: Restarted["uplink"];
 }
 
 /** Without a backlog, with a small one and a large one; the uplink away, then draining. */
-export async function measureRestart({ dir, broker, samples }: RestartPlan): Promise<Restarted[]> {
+export async function measureRestart({ dir, broker, program, samples }: RestartPlan): Promise<Restarted[]> {
   mkdirSync(join(dir, "restart"));
   const site = await startSite(join(dir, "restart", "site"));
   const measured: Restarted[] = [];
@@ -65,7 +68,7 @@ export async function measureRestart({ dir, broker, samples }: RestartPlan): Pro
         const copy = join(dir, "restart", "run");
         cpSync(store, copy, { recursive: true });
         const brokerPort = uplink === AWAY ? await freePort() : broker.port;
-        const one = await restart({ dir: copy, site, brokerPort, backlog, uplink });
+        const one = await restart({ dir: copy, site, program, brokerPort, backlog, uplink });
         process.stdout.write(`restart with ${backlog} samples, ${uplink}: ${JSON.stringify(one)}\n`);
         measured.push(one);
         rmSync(copy, { recursive: true });
@@ -78,7 +81,7 @@ export async function measureRestart({ dir, broker, samples }: RestartPlan): Pro
   return measured;
 }
 
-async function restart({ dir, site, brokerPort, backlog, uplink }: Case): Promise<Restarted> {
+async function restart({ dir, site, program, brokerPort, backlog, uplink }: Case): Promise<Restarted> {
   const [datagrams, httpPort] = [await sink(), await freePort()];
   const first = uplink === DRAINING ? await firstRecord(brokerPort) : undefined;
   const startMs = performance.now();
@@ -86,6 +89,7 @@ async function restart({ dir, site, brokerPort, backlog, uplink }: Case): Promis
   const gateway = await startGateway("busbar run", {
     dir,
     site,
+    program,
     brokerPort,
     udpPort: datagrams.address().port,
     httpPort,

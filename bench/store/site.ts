@@ -9,10 +9,11 @@ import { stringify } from "yaml";
 import { freePort } from "../../test/support/wait.ts";
 import { Running } from "../support/process.ts";
 import { GATEWAY, PUBLISH_INTERVAL_S } from "./load.ts";
+import type { Program } from "./packaged.ts";
 
 const SCENARIO = path("../../hw-sim/scenarios/hundred-units.yaml");
 const SIM = path("../../hw-sim/main.ts");
-const MAIN = path("../../daemon/cli/main.ts");
+const SOURCES: Program = { args: [path("../../daemon/cli/main.ts")], env: {} };
 
 export interface Site {
   readonly sim: Running;
@@ -27,6 +28,8 @@ export interface GatewayPlan {
   /** Takes the datagrams. */
   readonly udpPort: number;
   readonly httpPort: number;
+  /** Default: the sources. */
+  readonly program?: Program;
   /** Beside the URL. */
   readonly uplink?: Readonly<Record<string, string>>;
 }
@@ -46,7 +49,8 @@ export async function startSite(dir: string, scenario: string = SCENARIO): Promi
 
 /** `busbar run` on that site. */
 export async function startGateway(name: string, plan: GatewayPlan): Promise<Running> {
-  const { dir, site, brokerPort, udpPort, httpPort, uplink = { publish_interval: `${PUBLISH_INTERVAL_S} s` } } = plan;
+  const { dir, site, brokerPort, udpPort, httpPort, program = SOURCES } = plan;
+  const { uplink = { publish_interval: `${PUBLISH_INTERVAL_S} s` } } = plan;
   const config = {
     version: 1,
     gateway: { id: GATEWAY },
@@ -58,7 +62,7 @@ export async function startGateway(name: string, plan: GatewayPlan): Promise<Run
   };
   const file = join(dir, "busbar.yaml");
   writeFileSync(file, stringify(config));
-  return node(name, [MAIN, "run", "--config", file], { BUSBAR_SIM_DIR: dir });
+  return node(name, [...program.args, "run", "--config", file], { ...program.env, BUSBAR_SIM_DIR: dir });
 }
 
 /** Somebody must be there for the datagrams, or each is answered by ICMP. */

@@ -1,10 +1,11 @@
-/** The whole gateway as a process, on 100 simulated Modbus TCP units of ten registers, beside the bare loop. */
+/** The whole gateway as a process, as packaged, on 100 simulated Modbus TCP units of ten registers, beside the bare loop. */
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "../../test/support/wait.ts";
 import type { Running } from "../support/process.ts";
 import { Arrivals, type Arrived } from "./arrivals.ts";
 import type { Broker } from "./broker.ts";
+import type { Program } from "./packaged.ts";
 import { node, path, type Site, sink, startGateway, startSite } from "./site.ts";
 import { between, memoryOf, type Usage, usageOf } from "./usage.ts";
 
@@ -19,6 +20,7 @@ const POLL_MS = 1000;
 export interface WholePlan {
   readonly dir: string;
   readonly broker: Broker;
+  readonly program: Program;
   readonly warmUpS: number;
   readonly seconds: number;
 }
@@ -32,7 +34,7 @@ export interface Whole extends Usage {
 }
 
 /** All at once, each with a site of its own: what disturbs the machine disturbs all. */
-export async function measureWhole({ dir, broker, warmUpS, seconds }: WholePlan): Promise<Whole[]> {
+export async function measureWhole({ dir, broker, program, warmUpS, seconds }: WholePlan): Promise<Whole[]> {
   const [siteA, siteB, siteC] = await Promise.all([
     startSite(join(dir, "site-a")),
     startSite(join(dir, "site-b")),
@@ -41,7 +43,8 @@ export async function measureWhole({ dir, broker, warmUpS, seconds }: WholePlan)
   const arrivals = await Arrivals.of(broker.port);
   const datagrams = await sink();
   const [udpPort, httpPort] = [datagrams.address().port, await freePort()];
-  const busbar = await startGateway(BUSBAR, { dir, site: siteA, brokerPort: broker.port, udpPort, httpPort });
+  const plan = { dir, site: siteA, program, brokerPort: broker.port, udpPort, httpPort };
+  const busbar = await startGateway(BUSBAR, plan);
   const bare = node(BARE_LOOP, [LOOP, String(portOf(siteB)), String(broker.port), join(dir, "bare.db")]);
   const io = node(BARE_IO, [IO, String(portOf(siteC)), String(udpPort)]);
   try {
