@@ -8,6 +8,7 @@ import { systemCode } from "../core/errors.ts";
 import { type BusbarRecord, crcHolds, plainRecord, type RecordKind, STREAMS } from "../core/record.ts";
 import { ASSET_ID, GATEWAY_ID } from "../core/schema.ts";
 import { slotOf } from "../core/topics.ts";
+import type { Keep } from "./arena.ts";
 import { type RecordFacts, RecordPattern } from "./record-pattern.ts";
 import { Unzstd } from "./unzstd.ts";
 
@@ -33,7 +34,11 @@ export type Intake =
   /** Nothing to keep: `now`, our own receipts, retained messages that were cleared. */
   | { readonly is: "nothing" };
 
-export type BirthOf = (gateway: string, id: string) => Uint8Array | undefined;
+export interface Surroundings {
+  readonly birthOf: (gateway: string, id: string) => Uint8Array | undefined;
+  /** Where a record's plain bytes stay. */
+  readonly keep?: Keep;
+}
 
 /** A record's plain JSON bytes. */
 const MAX_RECORD_BYTES = 1 << 20;
@@ -47,7 +52,7 @@ const RECORD_KINDS: readonly string[] = ["data", "event", "session", "gap", "tim
 const IGNORED: readonly string[] = ["now", "receipt"];
 const NOTHING: Intake = { is: "nothing" };
 
-export function takeIn(topic: string, payload: Buffer, birthOf: BirthOf): Intake {
+export function takeIn(topic: string, payload: Buffer, { birthOf, keep = Buffer.from }: Surroundings): Intake {
   const place = placeOf(topic);
   if (place === undefined) return dead("topic");
   const { gateway, kind } = place;
@@ -56,7 +61,7 @@ export function takeIn(topic: string, payload: Buffer, birthOf: BirthOf): Intake
   if (payload.length > MAX_RECORD_BYTES) return dead("oversized");
   const birth = payload[0] === BZ1[0] && BZ1.equals(payload.subarray(0, 3)) ? birthIn(payload) : undefined;
   if (birth !== undefined && birthOf(gateway, birth) === undefined) return { is: "waits", gateway, birth };
-  const checked = unpacked(payload);
+  const checked = unpacked(payload, keep);
   let plain: Buffer;
   try {
     plain = checked ?? (payload[0] === BRACE ? payload : plainRecord(payload, (id) => birthOf(gateway, id)));
@@ -82,9 +87,9 @@ function parsed(plain: Buffer, place: Place, crcChecked: boolean): Intake {
 }
 
 /** The quick way for nearly all: a small sound frame around a record whose checksum holds. */
-function unpacked(payload: Buffer): Buffer | undefined {
+function unpacked(payload: Buffer, keep: Keep): Buffer | undefined {
   const isFrame = payload.length >= 4 && payload.readUInt32LE(0) === ZSTD_MAGIC;
-  return isFrame ? UNZSTD.unpack(payload, crcHolds) : undefined;
+  return isFrame ? UNZSTD.unpack(payload, crcHolds, keep) : undefined;
 }
 
 /** Of a BZ1 frame. */

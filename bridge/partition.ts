@@ -10,6 +10,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { backoff } from "../core/backoff.ts";
 import type { BusbarError } from "../core/errors.ts";
 import type { Logger } from "../core/log.ts";
+import { Arena, type Keep } from "./arena.ts";
 import type { BridgeConfig } from "./config.ts";
 import { Feed } from "./feed.ts";
 import type { Holdings } from "./holdings.ts";
@@ -34,6 +35,13 @@ export interface PartitionOptions {
   readonly checkpoint: Checkpoint;
   /** The partition failed: somebody may look whether its topics are there. */
   readonly onFailure: (error: BusbarError) => Promise<void>;
+}
+
+/** Where a batch goes, and what it is measured by. */
+interface Place {
+  readonly sink: Sink;
+  readonly holdings: Holdings;
+  readonly keep: Keep;
 }
 
 const RETRY = { firstMs: 200, maxMs: 10_000 };
@@ -122,6 +130,8 @@ export class Partition {
       bridgeId: bridge.id,
     });
     using _expiry = every(EXPIRE_MS, () => this.#inbox.expire());
+    // After an error nobody knows who still reads in it: then it is let go with the sink.
+    const arena = new Arena();
     const limits = { records: kafka.batch.records, bytes: kafka.batch.bytes, ageMs: kafka.batch.age };
     for (;;) {
       const items = await this.#inbox.batch(limits, signal);
@@ -130,7 +140,8 @@ export class Partition {
       this.#writingSinceMs = items[0]?.arrivedMs;
       this.#o.checkpoint("received");
       try {
-        const plan = await this.#write(items, sink, holdings);
+        const plan = await this.#write(items, { sink, holdings, keep: arena.keep });
+        arena.reuse();
         this.#settle(items, plan, receipts);
       } catch (error) {
         this.#inbox.putBack(items);
@@ -143,8 +154,8 @@ export class Partition {
     }
   }
 
-  async #write(items: readonly Item[], sink: Sink, holdings: Holdings): Promise<Plan<Item>> {
-    const plan = planBatch(items, holdings, { values: this.#o.config.kafka.values });
+  async #write(items: readonly Item[], { sink, holdings, keep }: Place): Promise<Plan<Item>> {
+    const plan = planBatch(items, holdings, { values: this.#o.config.kafka.values, keep });
     const startedMs = performance.now();
     if (plan.messages.size > 0) await sink.write(plan.messages);
     this.#o.checkpoint("committed");

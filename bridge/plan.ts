@@ -3,8 +3,9 @@
  * which it moves on: when the transaction's outcome is unknown they are thrown away and read from Kafka again.
  */
 import { parseRecord } from "../core/record.ts";
+import type { Keep } from "./arena.ts";
 import type { Holdings } from "./holdings.ts";
-import { type DeadReason, type Intake, takeIn } from "./intake.ts";
+import { type DeadReason, type Intake, type Surroundings, takeIn } from "./intake.ts";
 import type { Outgoing } from "./kafka/records.ts";
 import type { GatewayProgress, Verdict } from "./progress.ts";
 import type { RecordFacts } from "./record-pattern.ts";
@@ -22,6 +23,8 @@ export interface Arrival {
 export interface PlanOptions {
   /** One Kafka record per gateway record, or per sample. */
   readonly values: "record" | "sample";
+  /** Where plain records stay until the plan is carried out. */
+  readonly keep?: Keep;
 }
 
 /** A few bytes from MQTT may be a whole MiB unpacked: what a transaction holds is bounded by what it writes, too. */
@@ -77,6 +80,7 @@ export function planBatch<A extends Arrival>(
 class Planner<A extends Arrival> {
   readonly #holdings: Holdings;
   readonly #options: PlanOptions;
+  readonly #surroundings: Surroundings;
   readonly #messages = new Map<Topic, Outgoing[]>();
   readonly #advanced = new TouchedEpochs();
   readonly #repeated = new TouchedEpochs();
@@ -89,11 +93,13 @@ class Planner<A extends Arrival> {
   constructor(holdings: Holdings, options: PlanOptions) {
     this.#holdings = holdings;
     this.#options = options;
+    const birthOf: Surroundings["birthOf"] = (gateway, id) => holdings.birth(gateway, id);
+    this.#surroundings = { birthOf, ...(options.keep === undefined ? {} : { keep: options.keep }) };
   }
 
   add(arrival: A): void {
     const { topic, payload } = arrival;
-    const intake = takeIn(topic, payload, (gateway, id) => this.#holdings.birth(gateway, id));
+    const intake = takeIn(topic, payload, this.#surroundings);
     switch (intake.is) {
       case "record":
         this.#record(intake, arrival);

@@ -16,6 +16,7 @@ import { measureHoldings } from "./holdings.ts";
 import { kafkaClient, PARTITIONS } from "./kafka.ts";
 import { type Around, type Measured, measure, measureIdle, pidOf } from "./measure.ts";
 import { whatMosquittoMisses } from "./mosquitto.ts";
+import { FRAMINGS, type Framing } from "./records.ts";
 import { type FleetResults, report } from "./report.ts";
 import { writeScale } from "./scale.ts";
 import { ONE, PLAIN, PLAIN_SAME, Stage, topicOf, VARIANTS, type Variant } from "./stage.ts";
@@ -23,16 +24,18 @@ import { ONE, PLAIN, PLAIN_SAME, Stage, topicOf, VARIANTS, type Variant } from "
 const PARTS = ["drain", "paced", "linear"] as const;
 
 const OPTIONS = {
-  rounds: { type: "string", default: "3" },
+  rounds: { type: "string", default: "5" },
   gateways: { type: "string", default: "500" },
-  /** Of one drain. */
-  records: { type: "string", default: "30000" },
+  /** Of one drain: so many that what a connection costs hardly counts. */
+  records: { type: "string", default: "60000" },
   /** Of one paced measurement. */
   seconds: { type: "string", default: "8" },
   /** Records per second of the paced part. */
   rates: { type: "string", default: "500,2000" },
   only: { type: "string", default: PARTS.join() },
   variants: { type: "string", default: VARIANTS.join() },
+  /** Of drains. */
+  framings: { type: "string", default: FRAMINGS.join() },
   "no-write": { type: "boolean", default: false },
 } as const;
 
@@ -44,6 +47,7 @@ interface Plan {
   readonly rates: readonly number[];
   readonly only: readonly string[];
   readonly variants: readonly Variant[];
+  readonly framings: readonly Framing[];
 }
 
 /** Gateways of the linear part: at the same total rate, and at one record per gateway and second. */
@@ -68,12 +72,14 @@ export async function run(args: readonly string[]): Promise<void> {
     rates: values.rates.split(",").map(Number),
     only: values.only.split(","),
     variants: VARIANTS.filter((variant) => values.variants.split(",").includes(variant)),
+    framings: FRAMINGS.filter((framing) => values.framings.split(",").includes(framing)),
   };
   const dir = mkdtempSync(join(tmpdir(), "busbar-fleet-"));
   try {
     const results = await measureAll(dir, plan);
     // Single parts are for looking at what was just changed: their figures stand in the lines above.
-    if (plan.only.length < PARTS.length || plan.variants.length < VARIANTS.length) return;
+    const { only, variants, framings } = plan;
+    if (only.length < PARTS.length || variants.length < VARIANTS.length || framings.length < FRAMINGS.length) return;
     const text = report(results);
     process.stdout.write(`${text}\n`);
     if (values["no-write"]) return;
@@ -134,7 +140,7 @@ async function measureParts(stages: readonly Stage[], plan: Plan, around: Around
   const parts = { drains: [], paced: [], same: [], proportional: [], idle: [] } as Record<keyof Parts, Measured[]>;
   const one = stages.find(({ variant }) => variant === ONE);
   for (let round = 0; round < rounds && plan.only.includes("drain"); round++) {
-    for (const framing of ["mixed", "plain"] as const) {
+    for (const framing of plan.framings) {
       for (const stage of rotated(stages, round)) {
         await kept(parts.drains, measure(stage, { gateways, records, framing, perS: undefined }, around));
       }

@@ -11,7 +11,8 @@ export const ASSETS = 10;
  * What of the fleet sends zstd frames, as our gateways do, because it is always smaller here: three of four gateways, or
  * none. Others send plain JSON.
  */
-export type Framing = "mixed" | "plain";
+export const FRAMINGS = ["mixed", "plain"] as const;
+export type Framing = (typeof FRAMINGS)[number];
 const PLAIN_EACH = 4;
 const SECONDS = 10;
 /** Made once, for what is measured is not the fleet; so many that hardly two of a Kafka batch are alike. */

@@ -1,12 +1,9 @@
 /**
- * Kafka's record format, written by ourselves: kafkajs makes some thirty buffers for a record with seven headers and
- * copies the list of messages for each that it adds to it. It is given messages without content instead, of which it
- * needs the number, and the real ones take their place where it calls the codec that compresses a batch: a public hook,
- * and all that kafkajs sees of them. What it brings stands in docs/decisions/0007.
+ * Kafka's record format, written by ourselves: kafkajs makes some thirty buffers for a record with seven headers, and
+ * copies a batch seven times on its way to the socket. What it brings stands in docs/decisions/0007 and 0011.
  *
  * Record => Length Varint, Attributes Int8, TimestampDelta Varlong, OffsetDelta Varint, Key, Value, Headers (KIP-98)
  */
-import { randomBytes } from "node:crypto";
 
 /** One message of a topic; its partition is the sink's. */
 export interface Outgoing {
@@ -15,15 +12,6 @@ export interface Outgoing {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-interface Blank {
-  readonly key: null;
-  readonly value: Buffer | null;
-  readonly partition: number;
-}
-
-const TOKEN_BYTES = 16;
-/** In the first blank's record: length, attributes, time, offset, no key, length of the value; one byte each. */
-const TOKEN_AT = 6;
 const NO_LENGTH = -1;
 /** Varints of 32 bits take five bytes at most. */
 const VARINT_BYTES = 5;
@@ -35,59 +23,6 @@ const NONE: Readonly<Record<string, string>> = {};
 
 /** Most batches are written into the same memory, one after the other: a new MiB for each is what the collector runs for. */
 const shared = Buffer.allocUnsafeSlow(2 * 1024 ** 2);
-
-const pending = new Map<string, readonly Outgoing[]>();
-const PREFIX = randomBytes(8);
-let count = 0n;
-
-/** What kafkajs is given in place of `messages`; until it is disposed of, its batch is exchanged for the real one. */
-export class Batch implements Disposable {
-  readonly blanks: Blank[];
-  readonly #token: string;
-
-  constructor(messages: readonly Outgoing[], partition: number) {
-    const token = Buffer.alloc(TOKEN_BYTES);
-    PREFIX.copy(token);
-    token.writeBigUInt64BE(count++, PREFIX.length);
-    this.#token = token.toString("latin1");
-    pending.set(this.#token, messages);
-    const blank: Blank = { key: null, value: null, partition };
-    this.blanks = new OnePartition(messages.length).fill(blank);
-    this.blanks[0] = { key: null, value: token, partition };
-  }
-
-  [Symbol.dispose](): void {
-    pending.delete(this.#token);
-  }
-}
-
-/**
- * The records that stand for a batch of blanks; the batch itself for any other. In memory that the next call writes to,
- * unless they are `kept`.
- */
-export function realRecords(batch: Buffer, kept: boolean): Buffer {
-  const token = batch.toString("latin1", TOKEN_AT, TOKEN_AT + TOKEN_BYTES);
-  const messages = pending.get(token);
-  return messages === undefined ? batch : encodeRecords(messages, kept);
-}
-
-/**
- * kafkajs groups messages by partition with `reduce`, copying the group for each message: half a million copies for a
- * thousand. These are all of one partition. Then it makes a record of each with `map`: of the first alone, which holds the
- * token; where the others would be there are holes, which count but are not written.
- */
-class OnePartition extends Array<Blank> {
-  override reduce<R>(_add: unknown, groups?: R): R {
-    return { ...groups, [this[0]?.partition ?? 0]: this } as R;
-  }
-
-  override map<R>(make: (blank: Blank, at: number, all: Blank[]) => R): R[] {
-    const made = new Array<R>(this.length);
-    const [first] = this;
-    if (first !== undefined) made[0] = make(first, 0, this);
-    return made;
-  }
-}
 
 /** `kept`: not in memory that the next call writes to. */
 export function encodeRecords(messages: readonly Outgoing[], kept = true): Buffer {

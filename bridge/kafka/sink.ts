@@ -8,7 +8,8 @@ import { BusbarError } from "../../core/errors.ts";
 import { type Topic, topicName } from "../topics.ts";
 import { CompressionTypes, type Kafka, leave, Partitioners, type Producer, type Transaction } from "./client.ts";
 import { kafkaError } from "./faults.ts";
-import { Batch, type Outgoing } from "./records.ts";
+import { Batch } from "./produce.ts";
+import type { Outgoing } from "./records.ts";
 
 export interface SinkOptions {
   readonly kafka: Kafka;
@@ -132,10 +133,8 @@ export class Sink implements AsyncDisposable {
 
   async #send(transaction: Transaction, messages: Messages): Promise<void> {
     const { prefix, partition, compression } = this.#o;
-    using batches = new DisposableStack();
     const topicMessages = [...messages].map(([topic, list]) => {
-      const { blanks } = batches.use(new Batch(list, partition));
-      return { topic: topicName(prefix, topic), messages: blanks };
+      return { topic: topicName(prefix, topic), messages: new Batch(list, partition) };
     });
     // Each topic for itself: where topics have several leaders, one request of kafkajs that is refused makes it send all
     // of those again that have no answer yet, under new sequence numbers, and Kafka takes both.

@@ -8,7 +8,7 @@ import { contract } from "../support/contracts.ts";
 const PREFIX = "busbar/v1/d8/depot-berlin-01";
 const BIRTH = contract("birth.json");
 const DATA = contract("record-data.json");
-const noBirth = () => undefined;
+const noBirth = { birthOf: () => undefined };
 
 function reason(topic: string, payload: Buffer | string): string {
   const intake = takeIn(topic, Buffer.from(payload), noBirth);
@@ -37,10 +37,11 @@ test("a zstd frame and a BZ1 frame give the same plain bytes", () => {
   const frame = Buffer.from(contract("record-data.zst.b64").toString(), "base64");
   const packed = Buffer.from(contract("record-data.bz1.b64").toString(), "base64");
   for (const payload of [frame, packed, zstdCompressSync(DATA)]) {
-    const intake = takeIn(topic, payload, (gateway, id) => {
+    const birthOf = (gateway: string, id: string): Buffer => {
       assert.deepEqual([gateway, id], ["depot-berlin-01", "164043ef"]);
       return BIRTH;
-    });
+    };
+    const intake = takeIn(topic, payload, { birthOf });
     assert.ok(intake.is === "record");
     assert.deepEqual(intake.plain, DATA);
   }

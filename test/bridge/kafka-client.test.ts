@@ -4,7 +4,9 @@ import { test } from "node:test";
 import { zstdDecompressSync } from "node:zlib";
 import { bridgeConfig } from "../../bridge/config.ts";
 import { createKafka } from "../../bridge/kafka/client.ts";
+import { Batch, type ProduceModule } from "../../bridge/kafka/produce.ts";
 import { Logger } from "../../core/log.ts";
+import { MESSAGES } from "./outgoing.ts";
 
 const require = createRequire(import.meta.url);
 
@@ -16,9 +18,11 @@ interface Queue {
 }
 const RequestQueue = require("kafkajs/src/network/requestQueue") as new (options: object) => Queue;
 const { CompressionCodecs, CompressionTypes } = require("kafkajs") as {
-  CompressionTypes: { ZSTD: number };
+  CompressionTypes: { GZIP: number; ZSTD: number };
   CompressionCodecs: Record<number, () => { compress(encoder: { buffer: Buffer }): Promise<Buffer> }>;
 };
+
+const { requests } = require("kafkajs/src/protocol/requests") as { requests: { Produce: ProduceModule } };
 
 const { kafka } = bridgeConfig.parse({
   version: 1,
@@ -64,5 +68,22 @@ test("batches of any size are zstd frames that others read", async () => {
     const buffer = Buffer.from(`{"t0":${bytes},`.repeat(Math.ceil(bytes / 10)));
     const frame = await codec?.compress({ buffer });
     assert.deepEqual(zstdDecompressSync(frame ?? Buffer.alloc(0)), buffer);
+  }
+});
+
+test("with either compression a batch is sent as kafkajs sends its messages, byte by byte", async (t) => {
+  t.mock.timers.enable({ apis: ["Date"], now: 1_795_226_000_123 });
+  const { GZIP, ZSTD } = CompressionTypes;
+  for (const compression of [GZIP, ZSTD]) {
+    const [ours, theirs] = await Promise.all(
+      [new Batch(MESSAGES, 3), MESSAGES.map((message) => ({ ...message }))].map(async (messages) => {
+        const { request } = requests.Produce.protocol({ version: 7 })({
+          ...{ acks: -1, timeout: 30_000, compression, transactionalId: "t", producerId: "4", producerEpoch: 5 },
+          topicData: [{ topic: "telemetry", partitions: [{ partition: 3, firstSequence: 17, messages }] }],
+        });
+        return (await request.encode()).buffer;
+      }),
+    );
+    assert.deepEqual(ours, theirs);
   }
 });

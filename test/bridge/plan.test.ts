@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { zstdCompressSync } from "node:zlib";
+import { Arena } from "../../bridge/arena.ts";
 import { Holdings } from "../../bridge/holdings.ts";
 import { birthId } from "../../bridge/intake.ts";
 import { type Arrival, type Plan, planBatch } from "../../bridge/plan.ts";
@@ -153,4 +155,19 @@ test("one Kafka record per sample, by option", () => {
       [1, 0],
     ],
   );
+});
+
+test("what a plan writes is the same in memory that served a batch before", () => {
+  const arena = new Arena();
+  const options = { ...RECORDS, keep: arena.keep };
+  for (const day of [1, 2, 3]) {
+    const arrivals = Array.from({ length: 500 }, (_, at) => {
+      const { topic, payload } = arrival({ seq: at + 1, t0: 86_400_000 * day + at });
+      return { topic, payload: at % 3 === 0 ? payload : zstdCompressSync(payload) };
+    });
+    const made = planBatch(arrivals, new Holdings(), options);
+    assert.deepEqual(made, planBatch(arrivals, new Holdings(), RECORDS));
+    assert.equal(made.counts.records, arrivals.length);
+    arena.reuse();
+  }
 });

@@ -99,7 +99,7 @@ test(`whatever a pattern reads, the parser reads the same: damaged records, seed
 
 test("a topic's records are judged alike, whether one like them came before or not", () => {
   const ask = (bytes: Buffer): string => {
-    const intake = takeIn(TOPIC, bytes, () => undefined);
+    const intake = takeIn(TOPIC, bytes, { birthOf: () => undefined });
     if (intake.is === "record") return JSON.stringify([intake.record.seq, intake.record.t0, intake.record.epoch]);
     return intake.is === "dead" ? intake.reason : intake.is;
   };
