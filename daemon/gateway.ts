@@ -26,13 +26,11 @@ import { signalNumbers } from "./signal-numbers.ts";
 import { type SourceEvent, type SourceOwner, SupervisedSource } from "./source.ts";
 import { findSource, Sources } from "./sources.ts";
 import { GATEWAY_ASSET, gatewayAsset } from "./status/host-signals.ts";
+import { StatusFeed } from "./status-feed.ts";
 import { type LogFormat, Threads } from "./threads.ts";
 
 /** Hand-off and watermark. */
 const TICK_MS = 100;
-/** Values to the status thread. */
-const VALUES_MS = 250;
-const SOURCES_MS = 1000;
 const DRAIN_MS = 3000;
 const HAND_OFF = { maxPending: 64, bufferBytes: 64 * 1024 };
 
@@ -61,10 +59,11 @@ export class Gateway {
   readonly #fastPath: FastPathSender;
   readonly #pipeline: Pipeline;
   readonly #sources: Sources;
+  readonly #statusFeed: StatusFeed;
   /** What its sources need to know of it. */
   readonly #owner: SourceOwner;
   readonly #ending = new AbortController();
-  #timers: NodeJS.Timeout[] = [];
+  #timer: NodeJS.Timeout | undefined;
   #boot: number;
   #isStarted = false;
   /** Samples dropped by the hand-off, at the last tick. */
@@ -90,11 +89,12 @@ export class Gateway {
       ...options,
       site,
       table: this.#table,
-      onTaken: () => this.#handOff.taken(),
+      onTaken: (handOffs) => this.#handOff.taken(handOffs),
       onStored: ({ outbox }) => this.#durable(outbox.durable_until, outbox.clock_jumps),
       onStorageReady: (boot, epoch) => this.#storageReady(boot, epoch),
       onStorageLost: () => this.#storageLost(),
       onStatusReady: () => this.#statusReady(),
+      onWatched: (watched) => this.#statusFeed.watched(watched),
       onHost: (samples) => this.#hostSamples(samples),
     });
     this.#critical = new CriticalRecords({ clock, threads: this.#threads });
@@ -123,6 +123,12 @@ export class Gateway {
       found.map(({ key, driver, source }) => ({ key, source: source ?? this.#supervise(driver) })),
       running,
     );
+    this.#statusFeed = new StatusFeed({
+      latest: this.#pipeline.latest,
+      sources: () => this.#sources.status(),
+      fastPath: () => this.#fastPath.status(),
+      tell: (message) => this.#threads.toStatus(message),
+    });
   }
 
   /** Status and storage, then the sources; resolves when all of them were told to start. */
@@ -228,16 +234,11 @@ export class Gateway {
   }
 
   #beginField(): void {
-    if (this.#timers.length > 0) return;
-    this.#timers = [
-      setInterval(() => this.#tick(), TICK_MS),
-      setInterval(() => this.#tellValues(), VALUES_MS),
-      setInterval(() => this.#tellSources(), SOURCES_MS),
-    ];
+    this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
   }
 
   #endField(): void {
-    for (const timer of this.#timers) clearInterval(timer);
+    clearInterval(this.#timer);
     this.#ending.abort();
     this.#handOff.finish(this.#pipeline.finish());
   }
@@ -248,20 +249,12 @@ export class Gateway {
     if (dropped !== this.#droppedSeen) this.#pipeline.storeLost();
     this.#droppedSeen = dropped;
     this.#handOff.flush(this.#pipeline.tick());
-  }
-
-  #tellValues(): void {
-    this.#threads.toStatus({ type: "values", ...this.#pipeline.latest.takeChanged() });
-  }
-
-  #tellSources(): void {
-    const sources = this.#sources.status();
-    this.#threads.toStatus({ type: "sources", sources, fastPath: this.#fastPath.status() });
+    this.#statusFeed.tick(TICK_MS);
   }
 
   #event(event: SourceEvent): void {
     this.#critical.event(event);
-    this.#tellSources();
+    this.#statusFeed.tellSources();
   }
 
   #durable(untilMs: number, era: number | undefined): void {
@@ -283,8 +276,7 @@ export class Gateway {
 
   #statusReady(): void {
     this.#threads.toStatus({ type: "signals", json: this.#fastPath.tableJson });
-    this.#pipeline.latest.tellAll();
-    this.#tellSources();
+    this.#statusFeed.restart();
   }
 
   #hostSamples(samples: readonly { readonly signal: string; readonly value: number }[]): void {

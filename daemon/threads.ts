@@ -33,12 +33,14 @@ export interface ThreadsOptions {
   readonly logs: LogRoute;
   /** Storage takes messages, under that boot and epoch; again after its death. */
   readonly onStorageReady: (boot: number, epoch: string) => void;
-  readonly onTaken: () => void;
+  readonly onTaken: (handOffs: number) => void;
   readonly onStored: (report: Stored) => void;
   /** It died with whatever was not durable. */
   readonly onStorageLost: () => void;
   /** It starts with nothing: after its death, too. */
   readonly onStatusReady: () => void;
+  /** Somebody looks there, or nobody does any more. */
+  readonly onWatched: (watched: boolean) => void;
   readonly onHost: (samples: Extract<FromStatus, { type: "host" }>["samples"]) => void;
 }
 
@@ -107,7 +109,7 @@ export class Threads {
 
   #fromStorage(message: FromStorage | StorageReport): void {
     const { clock, logs, onTaken, onStorageReady, onStored } = this.#o;
-    if (message.type === "taken") onTaken();
+    if (message.type === "taken") onTaken(message.count);
     else if (message.type === "log") logs.take(message.entry);
     else if (message.type === "ready") {
       this.vitals.threadReady("storage", clock.monoMs());
@@ -127,10 +129,11 @@ export class Threads {
   }
 
   #fromStatus(message: FromStatus): void {
-    const { clock, logs, onStatusReady, onHost } = this.#o;
+    const { clock, logs, onStatusReady, onWatched, onHost } = this.#o;
     logs.spoke();
     this.vitals.threadSpoke("status", clock.monoMs());
     if (message.type === "host" && message.samples.length > 0) onHost(message.samples);
+    if (message.type === "watched") onWatched(message.watched);
     if (message.type !== "ready") return;
     this.vitals.threadReady("status", clock.monoMs());
     this.statusIsUp = true;

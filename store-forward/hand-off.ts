@@ -111,7 +111,8 @@ export class HandOff {
     // While the way is blocked the buffer goes on filling: small ones would push each other out.
     if (this.#waiting.length === 0 && this.#pending < this.#o.maxPending) this.#close();
     this.#pump();
-    if (this.#pending > 0 || this.#watermark === this.#toldWatermark) return;
+    // To a thread that does not answer it would be told again and again.
+    if (this.#pending > this.#o.maxPending / 2 || this.#watermark === this.#toldWatermark) return;
     const nowMs = this.#o.clock.monoMs();
     if (nowMs - this.#toldAtMs >= IDLE_MS || this.#overload !== undefined) this.#post(this.#closed(0));
   }
@@ -135,9 +136,9 @@ export class HandOff {
     for (const closed of this.#waiting.splice(0)) this.#post(closed);
   }
 
-  /** One hand-off was answered with `taken`. */
-  taken(): void {
-    if (this.#pending > 0) this.#pending--;
+  /** So many hand-offs were answered with `taken`. */
+  taken(count = 1): void {
+    this.#pending = Math.max(0, this.#pending - count);
     this.#pump();
   }
 

@@ -26,7 +26,7 @@ export interface Overload {
 }
 
 export type ToStorage =
-  /** Packed batches (core/pack.ts), transferred. Answered by `taken`. */
+  /** Packed batches (core/pack.ts), transferred. Answered by `taken`, several at a time. */
   | {
       readonly type: "batches";
       readonly bytes: Uint8Array<ArrayBuffer>;
@@ -55,7 +55,8 @@ export type ToStorage =
 export type FromStorage =
   /** The outbox is open, or known not to open: either way hand-offs are taken from now on. */
   | { readonly type: "ready"; readonly boot: number; readonly epoch: string }
-  | { readonly type: "taken" }
+  /** So many hand-offs more are in memory: told at least with each report. */
+  | { readonly type: "taken"; readonly count: number }
   | { readonly type: "stopped" };
 
 /** On the port to the status thread: at least once a second, and on change of state. */

@@ -14,6 +14,8 @@ import { Reports } from "./reports.ts";
 import type { Receipt } from "./uplink/options.ts";
 import { Uplink } from "./uplink/uplink.ts";
 
+/** Hand-offs that are answered at once; fewer than the hand-off leaves unanswered (gateway.ts) by far. */
+const ANSWERED_TOGETHER = 16;
 /** How often a change of state is looked for. */
 const CHANGE_MS = 200;
 
@@ -43,6 +45,8 @@ class StorageThread {
   readonly #latest: LatestValues;
   readonly #prune: boolean;
   #lastReceipt: Receipt | undefined;
+  /** Hand-offs taken and not answered. */
+  #unanswered = 0;
   readonly #stopCommits = new AbortController();
   readonly #stopUplink = new AbortController();
   #running: Promise<unknown> = Promise.resolve();
@@ -78,7 +82,7 @@ class StorageThread {
       trafficPath: `${init.store.path}.traffic`,
       shownPath: `${init.store.path}.now`,
     });
-    this.#reports = new Reports({ outbox, uplink: this.#uplink, clock, post: (report) => port.post(report) });
+    this.#reports = new Reports({ outbox, uplink: this.#uplink, clock, post: (report) => this.#tell(report) });
   }
 
   start(): void {
@@ -123,11 +127,24 @@ class StorageThread {
     else {
       // In memory is safe enough to answer: the commit that makes it durable moves `durable_until`, not this.
       this.#outbox.take(message);
-      this.#port.post({ type: "taken" });
+      this.#unanswered++;
+      if (this.#unanswered >= ANSWERED_TOGETHER) this.#answer();
       this.#clock.follow(message.watermark, message.synced, message.era);
       this.#latest.take(message.bytes);
     }
     if (this.#outbox.urgent || this.#outbox.full) this.#loop.poke();
+  }
+
+  /** Each message wakes the field thread: an answer goes with a report, and alone only when many wait for it. */
+  #answer(): void {
+    if (this.#unanswered === 0) return;
+    this.#port.post({ type: "taken", count: this.#unanswered });
+    this.#unanswered = 0;
+  }
+
+  #tell(report: StorageReport): void {
+    this.#answer();
+    this.#port.post(report);
   }
 
   async #stop(drainMs: number): Promise<void> {

@@ -98,13 +98,14 @@ export class FastPathSender {
   }
 
   #transmit(writer: DatagramWriter, length: number): void {
-    for (const target of this.#targets) target.send(writer.bytes, length);
+    for (let i = 0; i < this.#targets.length; i++) (this.#targets[i] as Target).send(writer.bytes, length);
     this.#datagrams++;
   }
 
   /** While a datagram waits for the kernel it owns the buffer; what would come next is lost, and shows as such. */
   #jammed(): boolean {
-    for (const outlet of this.#outlets) {
+    for (let i = 0; i < this.#outlets.length; i++) {
+      const outlet = this.#outlets[i] as Outlet;
       if (!outlet.ready || outlet.socket.getSendQueueCount() === 0) continue;
       this.#unsent++;
       this.#writer?.skip();

@@ -19,7 +19,7 @@ interface Last {
 /** The last value of every signal: what status shows, and where staleness is seen (DESIGN invariant 6). */
 export class LatestValues {
   readonly #last: Last[] = [];
-  #changed: Last[] = [];
+  readonly #changed: Last[] = [];
   /** Monotonic milliseconds before which nothing can go stale: until then no signal is looked at. */
   #nextStaleMs = Number.POSITIVE_INFINITY;
 
@@ -67,7 +67,8 @@ export class LatestValues {
     const batches: { tUs: number; asset: string; numbers: number[]; values: Value[]; quality: Quality[] }[] = [];
     if (monoMs <= this.#nextStaleMs) return batches;
     this.#nextStaleMs = Number.POSITIVE_INFINITY;
-    for (const last of this.#last) {
+    for (let i = 0; i < this.#last.length; i++) {
+      const last = this.#last[i] as Last;
       if (!last.fresh) continue;
       const staleMs = last.goodMs + last.maxAgeMs;
       if (staleMs < this.#nextStaleMs) this.#nextStaleMs = staleMs;
@@ -100,14 +101,19 @@ export class LatestValues {
 
   /** What changed since the last call, as parallel arrays with times in milliseconds. */
   takeChanged(): { numbers: number[]; values: Value[]; quality: Quality[]; times: number[] } {
-    const taken = this.#changed;
-    this.#changed = [];
-    for (const last of taken) last.changed = false;
-    return {
-      numbers: taken.map((last) => last.n),
-      values: taken.map((last) => last.value),
-      quality: taken.map((last) => last.quality),
-      times: taken.map((last) => Math.floor(last.tUs / 1000)),
-    };
+    const numbers: number[] = [];
+    const values: Value[] = [];
+    const quality: Quality[] = [];
+    const times: number[] = [];
+    for (let i = 0; i < this.#changed.length; i++) {
+      const last = this.#changed[i] as Last;
+      last.changed = false;
+      numbers.push(last.n);
+      values.push(last.value);
+      quality.push(last.quality);
+      times.push(Math.floor(last.tUs / 1000));
+    }
+    this.#changed.length = 0;
+    return { numbers, values, quality, times };
   }
 }

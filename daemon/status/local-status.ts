@@ -13,17 +13,19 @@ import { answer } from "./requests.ts";
 import { StatusModel } from "./snapshot.ts";
 import { LocalTopics, OFFLINE, STATE_TOPIC } from "./topics.ts";
 
-/** Values go out at most this often; everything else every fourth time. */
+/** Values go out at most this often, while somebody looks; everything else every fourth time. */
 const TICK_MS = 250;
 const SLOW_TICKS = 4;
 /** Status shows each reading of the host; a record of its own, six times a minute, is more than the cloud wants to know. */
 const HOST_SAMPLE_ROUNDS = 6;
+/** Who asks for a snapshot will ask again: a page, a person. */
+const LOOK_MS = 10_000;
 const LOGS_PER_SECOND = 20;
 const REQUESTS_PER_SECOND = 20;
 /** A part of this thread that failed by our own mistake starts again after this. */
 const RESTART_MS = 10_000;
-/** How often requests that were dropped are told in the log. */
-const DROP_NEWS_TICKS = 40;
+/** How often requests that were dropped are told in the log, in slow ticks. */
+const DROP_NEWS_TICKS = 10;
 
 export interface LocalStatusOptions {
   readonly post: (message: FromStatus) => void;
@@ -43,6 +45,9 @@ export class LocalStatus {
   readonly #topics: LocalTopics;
   readonly #tickMs: number;
   #fieldTold = false;
+  #watched = false;
+  #valueTicks: NodeJS.Timeout | undefined;
+  #lookedMs = Number.NEGATIVE_INFINITY;
   readonly #logRate = new Rate(LOGS_PER_SECOND);
   readonly #requestRate = new Rate(REQUESTS_PER_SECOND);
 
@@ -61,7 +66,7 @@ export class LocalStatus {
       onArrival: () => this.#tellAll(),
       ...retry,
     });
-    this.#page = new StatusPage({ config: init.local.http, snapshot: () => this.snapshot(), ...retry });
+    this.#page = new StatusPage({ config: init.local.http, snapshot: () => this.#shown(), ...retry });
     this.#topics = new LocalTopics((topic, payload, retain) => this.#broker.publish(topic, payload, retain));
   }
 
@@ -75,6 +80,28 @@ export class LocalStatus {
       { wallMs: Date.now(), monoMs: performance.now() },
       problems.filter((problem) => problem !== undefined),
     );
+  }
+
+  /** The snapshot for somebody who looks at it. */
+  #shown(): Snapshot {
+    this.#lookedMs = performance.now();
+    this.#tellWatched();
+    return this.snapshot();
+  }
+
+  #tellWatched(): void {
+    const watched = this.#broker.watched || performance.now() - this.#lookedMs < LOOK_MS;
+    if (watched === this.#watched) return;
+    this.#watched = watched;
+    this.#post({ type: "watched", watched });
+    clearInterval(this.#valueTicks);
+    const tell = (): Promise<boolean> => this.#guarded("topics", async () => this.#tellValues());
+    if (watched) this.#valueTicks = setInterval(tell, this.#tickMs);
+  }
+
+  #tellValues(): void {
+    // Nobody reads it: what has changed since is told to whoever comes.
+    if (this.#broker.watched) this.#topics.fast(this.#model);
   }
 
   /** A message of the field or the storage thread; `stop` is the caller's to handle. */
@@ -118,6 +145,7 @@ export class LocalStatus {
     ]);
     this.#page.stop();
     await this.#guarded("local broker", () => this.#broker.stop(STATE_TOPIC, OFFLINE));
+    clearInterval(this.#valueTicks);
     this.#writer.flush();
   }
 
@@ -131,6 +159,9 @@ export class LocalStatus {
       ...(mqttPort === undefined ? {} : { mqttPort }),
       ...(httpPort === undefined ? {} : { httpPort }),
     });
+    // `ready` begins anew: whoever came before it is told again.
+    this.#watched = false;
+    this.#tellWatched();
   }
 
   async #keepTrying(name: string, listener: LocalBroker["listener"], signal: AbortSignal): Promise<void> {
@@ -152,22 +183,23 @@ export class LocalStatus {
   async #tick(signal: AbortSignal): Promise<void> {
     let count = 0;
     this.#topics.slow(this.snapshot());
-    for await (const _ of ticks(this.#tickMs, undefined, { signal })) {
+    for await (const _ of ticks(this.#tickMs * SLOW_TICKS, undefined, { signal })) {
       count++;
-      // Nobody reads it: what has changed since is told to whoever comes.
-      if (this.#broker.watched) this.#topics.fast(this.#model);
-      if (count % SLOW_TICKS === 0) this.#slow();
+      this.#slow();
       if (count % DROP_NEWS_TICKS === 0) this.#tellDrops();
     }
   }
 
   #slow(): void {
     this.#post({ type: "turned" });
+    this.#tellWatched();
     this.#tellField();
     if (this.#broker.watched) this.#topics.slow(this.snapshot());
   }
 
   #tellAll(): void {
+    this.#lookedMs = performance.now();
+    this.#tellWatched();
     this.#topics.fast(this.#model);
     this.#topics.slow(this.snapshot());
   }
@@ -192,7 +224,7 @@ export class LocalStatus {
 
   #request(op: string, payload: Buffer): void {
     if (!this.#requestRate.allow(performance.now())) return;
-    this.#topics.response(op, answer(op, payload, { snapshot: () => this.snapshot() }));
+    this.#topics.response(op, answer(op, payload, { snapshot: () => this.#shown() }));
   }
 
   #takeLog(entry: LogEntry): void {

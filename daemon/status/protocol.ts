@@ -63,6 +63,8 @@ export type FromStatus =
       readonly mqttPort?: number;
       readonly httpPort?: number;
     }
+  /** Somebody looks, or nobody does any more; at the start nobody does. */
+  | { readonly type: "watched"; readonly watched: boolean }
   /** Its loop turns: once a second. */
   | { readonly type: "turned" }
   /** Samples of the gateway asset itself (host health), on the gateway's clock. */

@@ -1,6 +1,6 @@
 /** The latest of everything that the status thread was told, and the one Snapshot that is made of it. */
 import type { Quality, Value } from "../../core/sample.ts";
-import { QUALITY_WORDS } from "../../core/sample.ts";
+import { BAD, QUALITY_WORDS } from "../../core/sample.ts";
 import type { OutboxStatus, StorageReport, UplinkStatus } from "../../store-forward/protocol.ts";
 import { healthOf } from "./health.ts";
 import { GATEWAY_ASSET } from "./host-signals.ts";
@@ -26,16 +26,19 @@ const SILENT_MS = 10_000;
 /** A report is a little old when it comes; only more than that is another time base. */
 const OTHER_BASE_MS = 2000;
 
+/** Written over with each new value: new ones, a thousand a second, were a fifth of this thread's time. */
 interface Latest {
-  readonly v: Value;
-  readonly u?: string;
-  readonly q: string;
-  readonly ts: number;
+  readonly name: string;
+  readonly unit: string | undefined;
+  v: Value;
+  q: Quality;
+  ts: number;
 }
 
 interface AssetState {
   readonly declared: ModelInit["assets"][number];
-  readonly values: Map<string, Latest>;
+  /** In the order in which they came first. */
+  readonly values: Latest[];
   ts: number;
 }
 
@@ -43,6 +46,8 @@ export class StatusModel {
   readonly #init: ModelInit;
   readonly #assets: ReadonlyMap<string, AssetState>;
   readonly #dirty = new Set<string>();
+  /** By signal number; undefined: never read. */
+  readonly #latest: (Latest | undefined)[] = [];
   #sources: readonly SourceStatus[] = [];
   #fastPath: FastPathStatus;
   #available: ReadonlySet<string> = new Set();
@@ -57,7 +62,7 @@ export class StatusModel {
 
   constructor(init: ModelInit) {
     this.#init = init;
-    this.#assets = new Map(init.assets.map((declared) => [declared.id, { declared, values: new Map(), ts: 0 }]));
+    this.#assets = new Map(init.assets.map((declared) => [declared.id, { declared, values: [], ts: 0 }]));
     this.#fastPath = { targets: init.fastPathTargets, datagrams: 0, errors: 0 };
   }
 
@@ -89,11 +94,16 @@ export class StatusModel {
         this.#unknownValues++;
         continue;
       }
-      const ts = message.times[i] as number;
-      const q = QUALITY_WORDS[message.quality[i] as Quality];
-      const v = message.values[i] as Value;
-      state.values.set(signal.name, signal.unit === undefined ? { v, q, ts } : { v, u: signal.unit, q, ts });
-      state.ts = Math.max(state.ts, ts);
+      let latest = this.#latest[number];
+      if (latest === undefined) {
+        latest = { name: signal.name, unit: signal.unit, v: null, q: BAD, ts: 0 };
+        this.#latest[number] = latest;
+        state.values.push(latest);
+      }
+      latest.v = message.values[i] as Value;
+      latest.q = message.quality[i] as Quality;
+      latest.ts = message.times[i] as number;
+      if (latest.ts > state.ts) state.ts = latest.ts;
       this.#dirty.add(signal.asset);
     }
   }
@@ -151,7 +161,7 @@ export class StatusModel {
   valuesOf(asset: string): Pick<AssetStatus, "ts" | "values"> {
     const state = this.#assets.get(asset);
     // fromEntries defines own properties: an asset or signal named __proto__ must not vanish.
-    return { ts: state?.ts ?? 0, values: Object.fromEntries(state?.values ?? []) };
+    return { ts: state?.ts ?? 0, values: Object.fromEntries((state?.values ?? []).map(shown)) };
   }
 
   /** `local`: problems of the local listeners. Times in milliseconds. */
@@ -191,11 +201,11 @@ export class StatusModel {
     if (Math.abs(jumpMs) < OTHER_BASE_MS) return;
     const oldMs = before + monoMs + OTHER_BASE_MS;
     for (const state of this.#assets.values()) {
-      for (const [name, latest] of state.values) {
+      for (const latest of state.values) {
         const isOld = jumpMs > 0 ? latest.ts <= oldMs : latest.ts > ts + OTHER_BASE_MS;
-        if (isOld) state.values.set(name, { ...latest, ts: Math.floor(latest.ts + jumpMs) });
+        if (isOld) latest.ts = Math.floor(latest.ts + jumpMs);
       }
-      state.ts = Math.max(0, ...[...state.values.values()].map((latest) => latest.ts));
+      state.ts = Math.max(0, ...state.values.map((latest) => latest.ts));
     }
   }
 
@@ -213,4 +223,8 @@ export class StatusModel {
     if (this.#outbox === undefined || monoMs - this.#storageSeenMono < SILENT_MS) return [];
     return ["storage: no report for more than 10 s; outbox and uplink shown here are old"];
   }
+}
+
+function shown({ name, unit, v, q, ts }: Latest): [string, AssetStatus["values"][string]] {
+  return [name, unit === undefined ? { v, q: QUALITY_WORDS[q], ts } : { v, u: unit, q: QUALITY_WORDS[q], ts }];
 }

@@ -28,7 +28,7 @@ export function decodeSignal(signal: RegisterSignal, bytes: Uint8Array, byteOffs
     return decodeText(signal, bytes.subarray(byteOffset, byteOffset + signal.bytes));
   }
   const raw = readNumber(signal, bytes, byteOffset);
-  if (raw === undefined || signal.bad.some((bad) => bad === raw)) return undefined;
+  if (raw === undefined || signal.bad.includes(raw)) return undefined;
   const part = typeof raw === "number" ? cut(raw, signal) : raw;
   return signal.texts === undefined ? scaled(part, signal) : signal.texts.get(Number(part));
 }

@@ -1,7 +1,7 @@
 /** One device on a line: what it is asked, and what becomes of its answers. */
 import { BusbarError } from "../../core/errors.ts";
 import { BAD, type Batch, GOOD, type Quality, type Value } from "../../core/sample.ts";
-import type { ReadResult } from "./client.ts";
+import { ReadRequest, type ReadResult, type TakeRegisters } from "./client.ts";
 import { decodeSignal } from "./decode.ts";
 import { LateReplies } from "./late-replies.ts";
 import { type Block, planBlocks, signalsInside } from "./plan.ts";
@@ -23,7 +23,7 @@ export interface DevicePort {
   readonly label: string;
   nowMs(): number;
   /** One request; throws only when the line ends. */
-  read(device: Device, span: Span): Promise<ReadResult>;
+  read(device: Device, request: ReadRequest): Promise<ReadResult>;
   /** Number of a signal in the signal table. */
   number(asset: string, signal: string): number;
   emit(batch: Batch): void;
@@ -51,10 +51,8 @@ const EXCEPTION_NAMES: Readonly<Record<number, string>> = {
 
 export type PollResult = BusbarError | "idle" | undefined;
 
-interface Decoder {
-  readonly signals: readonly RegisterSignal[];
-  readonly numbers: readonly number[];
-}
+/** Requests of a poll group with what they are for. */
+type Plan = readonly { readonly task: Task; readonly request: ReadRequest }[];
 
 export class Device {
   readonly spec: DeviceSpec;
@@ -64,9 +62,9 @@ export class Device {
   readonly #port: DevicePort;
   readonly #refusals: Refusals;
   readonly #late: LateReplies;
-  readonly #decoders = new WeakMap<Span, Decoder>();
+  readonly #requests = new WeakMap<Span, ReadRequest>();
   /** What each group asks while nothing is refused and nobody is late, which is nearly always. */
-  readonly #plans = new Map<PollGroup, readonly Task[]>();
+  readonly #plans = new Map<PollGroup, Plan>();
   #everRead = false;
 
   constructor(spec: DeviceSpec, port: DevicePort) {
@@ -84,11 +82,31 @@ export class Device {
   }
 
   /** Reads the group that is due. Undefined: the device answered as it should; `idle`: there was nothing to ask. */
-  async poll(): Promise<PollResult> {
-    const group = this.schedule.start(this.#port.nowMs());
+  async poll(nowMs: number): Promise<PollResult> {
+    const group = this.schedule.start(nowMs);
     if (group === undefined) return "idle";
+    const plan = this.#late.inStep && this.#refusals.none ? this.#plans.get(group) : undefined;
+    if (plan === undefined) return this.#settled(group, await this.#pollWithCare(group));
+    for (let at = 0; at < plan.length; at++) {
+      const { request } = plan[at] as Plan[number];
+      const result = await this.#port.read(this, request);
+      if (result.kind === "data") continue;
+      const tasks = plan.slice(at).map(({ task }) => task);
+      return this.#settled(group, await this.#readAll(tasks, result));
+    }
+    this.silentPolls = 0;
+    this.schedule.answered();
+    return undefined;
+  }
+
+  async #pollWithCare(group: PollGroup): Promise<PollResult> {
     const unproven = this.#late.inStep ? undefined : await this.#proveInStep(group);
-    const result = unproven ?? (await this.#readGroup(group));
+    if (unproven !== undefined) return unproven;
+    const tasks = this.#tasksFor(group);
+    return tasks.length === 0 ? "idle" : this.#readAll(tasks);
+  }
+
+  #settled(group: PollGroup, result: PollResult): PollResult {
     if (result === "idle") return "idle";
     // A device that refuses everything costs the line a search each time: it is asked less often, too.
     if (result !== undefined && (isSilence(result) || !this.#everRead)) this.schedule.failed(group, this.#port.nowMs());
@@ -120,16 +138,17 @@ export class Device {
     return error;
   }
 
-  async #readGroup(group: PollGroup): Promise<PollResult> {
-    const tasks = this.#tasksFor(group);
+  /** `first`: what became of the first request, which was made already. */
+  async #readAll(tasks: Task[], first?: ReadResult): Promise<BusbarError | undefined> {
     const refused: { signal: RegisterSignal; code: number; tUs: number }[] = [];
-    if (tasks.length === 0) return "idle";
+    let made = first;
     let read = false;
     let error: BusbarError | undefined;
     for (let budget = tasks.length + MAX_SEARCH_REQUESTS; budget > 0; budget--) {
       const task = tasks.shift();
       if (task === undefined) break;
-      const result = await this.#read(task.block);
+      const result = made === undefined ? await this.#read(task.block) : this.#noted(task.block, made);
+      made = undefined;
       if (result.kind === "silence") {
         this.#settle(read, refused, error);
         return this.#silence(result);
@@ -154,12 +173,14 @@ export class Device {
   }
 
   #tasksFor(group: PollGroup): Task[] {
-    const known = this.#plans.get(group);
     const plain = this.#late.inStep && this.#refusals.none;
-    if (plain && known !== undefined) return [...known];
     const signals = signalsOf(this.spec.profile, group);
     const tasks = this.#refusals.plan(signals, this.#port.nowMs()).flatMap((task) => this.#disguised(task, group));
-    if (plain) this.#plans.set(group, [...tasks]);
+    if (plain)
+      this.#plans.set(
+        group,
+        tasks.map((task) => ({ task, request: this.#requestOf(task.block) })),
+      );
     return tasks;
   }
 
@@ -188,7 +209,10 @@ export class Device {
   }
 
   async #read(span: Block): Promise<ReadResult> {
-    const result = await this.#port.read(this, span);
+    return this.#noted(span, await this.#port.read(this, this.#requestOf(span)));
+  }
+
+  #noted(span: Block, result: ReadResult): ReadResult {
     if (result.kind === "silence") {
       this.#late.unanswered(span, this.#port.nowMs());
       this.silentPolls = result.strayBytes > 0 ? 0 : this.silentPolls + 1;
@@ -197,33 +221,33 @@ export class Device {
     this.silentPolls = 0;
     // The gateway gave up on the device, which may still answer.
     if (result.kind === "exception" && GATEWAY_CODES.has(result.code)) this.#late.unanswered(span, this.#port.nowMs());
-    if (result.kind === "data") this.#emit(span, result.bytes, result.tUs);
     return result;
   }
 
-  /** Every profiled register in a reply becomes a sample, whichever group asked. */
-  #emit(span: Span, bytes: Uint8Array, tUs: number): void {
-    const { signals, numbers } = this.#decoderOf(span);
-    const values = new Array<Value>(signals.length);
-    const quality = new Array<Quality>(signals.length);
-    for (let i = 0; i < signals.length; i++) {
-      const signal = signals[i] as RegisterSignal;
-      const value = decodeSignal(signal, bytes, 2 * (signal.at - span.at));
-      values[i] = value ?? null;
-      quality[i] = value === undefined ? BAD : GOOD;
-    }
-    this.#everRead = true;
-    this.#port.emit({ tUs, numbers, values, quality });
+  #requestOf(span: Span): ReadRequest {
+    const known = this.#requests.get(span);
+    if (known !== undefined) return known;
+    const request = new ReadRequest(span, this.spec, this.#decoder(span));
+    this.#requests.set(span, request);
+    return request;
   }
 
-  #decoderOf(span: Span): Decoder {
-    const known = this.#decoders.get(span);
-    if (known !== undefined) return known;
+  /** Every profiled register in a reply becomes a sample, whichever group asked. */
+  #decoder(span: Span): TakeRegisters {
     const signals = signalsInside(this.spec.profile.signals, span);
     const numbers = signals.map((signal) => this.#port.number(this.spec.asset, signal.name));
-    const decoder = { signals, numbers };
-    this.#decoders.set(span, decoder);
-    return decoder;
+    return (bytes, at, tUs) => {
+      const values = new Array<Value>(signals.length);
+      const quality = new Array<Quality>(signals.length);
+      for (let i = 0; i < signals.length; i++) {
+        const signal = signals[i] as RegisterSignal;
+        const value = decodeSignal(signal, bytes, at + 2 * (signal.at - span.at));
+        values[i] = value ?? null;
+        quality[i] = value === undefined ? BAD : GOOD;
+      }
+      this.#everRead = true;
+      this.#port.emit({ tUs, numbers, values, quality });
+    };
   }
 
   #silence({ strayBytes }: { strayBytes: number }): BusbarError {

@@ -5,20 +5,26 @@
  * Layouts: Modbus over Serial Line 1.02, 2.5.1 (RTU); Modbus Messaging on TCP/IP 1.0b, 3.1.3 (MBAP header).
  */
 
-/** The read request in flight. */
-export interface Expected {
+/** What the reply to a read request begins with. */
+export interface ReplyHead {
   readonly unit: number;
   readonly fc: number;
   readonly words: number;
-  /** MBAP transaction id; TCP only. */
-  readonly transaction: number;
 }
 
 export interface ReplyFinder {
   /** Bytes that belonged to no request, since the start. */
   readonly discardedBytes: number;
-  /** Forgets what came so far, and looks for this reply. Undefined: whatever comes is discarded. */
-  expect(expected: Expected | undefined): void;
+  /**
+   * Forgets what came so far, and looks for this reply, over TCP with that MBAP transaction id. Undefined: whatever comes
+   * is discarded.
+   */
+  expect(head: ReplyHead | undefined, transaction?: number): void;
+  /**
+   * Where the registers begin in a chunk that is the reply, all of it and nothing else, as replies mostly come; nothing
+   * is copied. 0: it is not, and nothing changed; `push` takes it.
+   */
+  whole(chunk: Uint8Array): number;
   /** The whole reply as an RTU frame with its CRC, as soon as its last byte is there. */
   push(chunk: Uint8Array): Buffer | undefined;
   /** Bytes that came since `expect` and were no reply. */
@@ -28,12 +34,16 @@ export interface ReplyFinder {
 const EXCEPTION_BYTES = 5;
 const EXCEPTION_BIT = 0x80;
 const MBAP_BYTES = 6;
+/** Unit, function, number of bytes. */
+const HEAD_BYTES = 3;
+const CRC_BYTES = 2;
 /** Unit id and PDU (253 bytes). */
 const MAX_MBAP_LENGTH = 254;
 
 abstract class Finder implements ReplyFinder {
   protected buffer: Buffer = Buffer.alloc(0);
-  protected expected: Expected | undefined;
+  protected expected: ReplyHead | undefined;
+  protected transaction = 0;
   #discardedBytes = 0;
   #strayBytes = 0;
 
@@ -45,10 +55,18 @@ abstract class Finder implements ReplyFinder {
     return this.#strayBytes + this.buffer.length;
   }
 
-  expect(expected: Expected | undefined): void {
+  expect(head: ReplyHead | undefined, transaction = 0): void {
     this.skip(this.buffer.length);
     this.#strayBytes = 0;
-    this.expected = expected;
+    this.expected = head;
+    this.transaction = transaction;
+  }
+
+  whole(chunk: Uint8Array): number {
+    if (this.expected === undefined || this.buffer.length > 0) return 0;
+    const at = this.registersIn(chunk, this.expected);
+    if (at > 0) this.expect(undefined);
+    return at;
   }
 
   push(chunk: Uint8Array): Buffer | undefined {
@@ -74,12 +92,18 @@ abstract class Finder implements ReplyFinder {
     return taken;
   }
 
-  protected abstract find(expected: Expected): Buffer | undefined;
+  protected abstract find(expected: ReplyHead): Buffer | undefined;
+  protected abstract registersIn(chunk: Uint8Array, expected: ReplyHead): number;
 }
 
 /** RTU frames have no length and no number: a reply is what has the right head, size and checksum, wherever it begins. */
 export class RtuReplyFinder extends Finder {
-  protected find(expected: Expected): Buffer | undefined {
+  protected registersIn(chunk: Uint8Array, expected: ReplyHead): number {
+    const bytes = HEAD_BYTES + 2 * expected.words;
+    return chunk.length === bytes + CRC_BYTES && isHead(chunk, 0, expected) && crcHolds(chunk) ? HEAD_BYTES : 0;
+  }
+
+  protected find(expected: ReplyHead): Buffer | undefined {
     let at = 0;
     while (at < this.buffer.length) {
       const length = replyLength(this.buffer.subarray(at), expected);
@@ -97,7 +121,7 @@ export class RtuReplyFinder extends Finder {
 }
 
 /** Bytes of the reply that seems to begin here; 0: none does. */
-function replyLength(bytes: Uint8Array, { unit, fc, words }: Expected): number {
+function replyLength(bytes: Uint8Array, { unit, fc, words }: ReplyHead): number {
   if (bytes[0] !== unit) return 0;
   const code = bytes[1];
   if (code === undefined) return 2;
@@ -108,7 +132,17 @@ function replyLength(bytes: Uint8Array, { unit, fc, words }: Expected): number {
 
 /** MBAP frames have a length and a transaction id: only the reply with the id of the request in flight is one. */
 export class TcpReplyFinder extends Finder {
-  protected find(expected: Expected): Buffer | undefined {
+  protected registersIn(chunk: Uint8Array, expected: ReplyHead): number {
+    const bytes = HEAD_BYTES + 2 * expected.words;
+    const isFrame =
+      chunk.length === MBAP_BYTES + bytes &&
+      u16At(chunk, 0) === this.transaction &&
+      u16At(chunk, 2) === 0 &&
+      u16At(chunk, 4) === bytes;
+    return isFrame && isHead(chunk, MBAP_BYTES, expected) ? MBAP_BYTES + HEAD_BYTES : 0;
+  }
+
+  protected find(expected: ReplyHead): Buffer | undefined {
     while (this.buffer.length >= MBAP_BYTES) {
       const length = this.buffer.readUInt16BE(4);
       if (this.buffer.readUInt16BE(2) !== 0 || length < 2 || length > MAX_MBAP_LENGTH) {
@@ -118,7 +152,7 @@ export class TcpReplyFinder extends Finder {
       }
       if (this.buffer.length < MBAP_BYTES + length) return undefined;
       const adu = this.buffer.subarray(MBAP_BYTES, MBAP_BYTES + length);
-      if (this.buffer.readUInt16BE(0) === expected.transaction && isReply(adu, expected)) {
+      if (this.buffer.readUInt16BE(0) === this.transaction && isReply(adu, expected)) {
         return withCrc(this.take(MBAP_BYTES + length).subarray(MBAP_BYTES));
       }
       this.skip(MBAP_BYTES + length);
@@ -127,31 +161,44 @@ export class TcpReplyFinder extends Finder {
   }
 }
 
-function isReply(adu: Uint8Array, { unit, fc, words }: Expected): boolean {
-  if (adu[0] !== unit) return false;
-  if (adu[1] === (fc | EXCEPTION_BIT)) return adu.length === EXCEPTION_BYTES - 2;
-  return adu[1] === fc && adu[2] === 2 * words && adu.length === 3 + 2 * words;
+function isReply(adu: Uint8Array, expected: ReplyHead): boolean {
+  const { unit, fc, words } = expected;
+  if (adu[0] === unit && adu[1] === (fc | EXCEPTION_BIT)) return adu.length === EXCEPTION_BYTES - CRC_BYTES;
+  return isHead(adu, 0, expected) && adu.length === HEAD_BYTES + 2 * words;
 }
 
-/** The MBAP frame of a request that comes as an RTU frame. */
-export function toMbap(rtuFrame: Uint8Array, transaction: number): Buffer {
-  const adu = rtuFrame.subarray(0, -2);
+function isHead(bytes: Uint8Array, at: number, { unit, fc, words }: ReplyHead): boolean {
+  return bytes[at] === unit && bytes[at + 1] === fc && bytes[at + 2] === 2 * words;
+}
+
+function u16At(bytes: Uint8Array, at: number): number {
+  return ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
+}
+
+/** The MBAP frame of a request that comes as an RTU frame, with transaction id 0. */
+export function toMbap(rtuFrame: Uint8Array): Buffer {
+  const adu = rtuFrame.subarray(0, -CRC_BYTES);
   const frame = Buffer.alloc(MBAP_BYTES + adu.length);
-  frame.writeUInt16BE(transaction, 0);
   frame.writeUInt16BE(adu.length, 4);
   frame.set(adu, MBAP_BYTES);
   return frame;
 }
 
+export function setTransaction(mbapFrame: Uint8Array, transaction: number): void {
+  mbapFrame[0] = transaction >>> 8;
+  mbapFrame[1] = transaction;
+}
+
 function withCrc(adu: Uint8Array): Buffer {
-  const frame = Buffer.alloc(adu.length + 2);
+  const frame = Buffer.alloc(adu.length + CRC_BYTES);
   frame.set(adu);
   frame.writeUInt16LE(crc16(adu), adu.length);
   return frame;
 }
 
-function crcHolds(frame: Buffer): boolean {
-  return frame.readUInt16LE(frame.length - 2) === crc16(frame.subarray(0, -2));
+function crcHolds(frame: Uint8Array): boolean {
+  const end = frame.length - CRC_BYTES;
+  return crc16(frame, end) === ((frame[end] as number) | ((frame[end + 1] as number) << 8));
 }
 
 /** What the lowest eight bits of the remainder do to it (Modbus over Serial Line 1.02, 6.2.2). */
@@ -161,10 +208,9 @@ const CRC_OF_BYTE = Uint16Array.from({ length: 256 }, (_, byte) => {
   return crc;
 });
 
-/** CRC-16/MODBUS: polynomial 0x8005 reflected, start 0xFFFF; sent low byte first. */
-export function crc16(bytes: Uint8Array): number {
+/** CRC-16/MODBUS of the bytes before `end`: polynomial 0x8005 reflected, start 0xFFFF; sent low byte first. */
+export function crc16(bytes: Uint8Array, end = bytes.length): number {
   let crc = 0xffff;
-  for (let i = 0; i < bytes.length; i++)
-    crc = (crc >>> 8) ^ (CRC_OF_BYTE[(crc ^ (bytes[i] as number)) & 0xff] as number);
+  for (let i = 0; i < end; i++) crc = (crc >>> 8) ^ (CRC_OF_BYTE[(crc ^ (bytes[i] as number)) & 0xff] as number);
   return crc;
 }

@@ -3,11 +3,11 @@ import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises"
 import type { Clock } from "../../core/clock.ts";
 import { BusbarError, messageOf } from "../../core/errors.ts";
 import type { DriverContext } from "../driver.ts";
-import { ModbusClient, type ReadResult } from "./client.ts";
+import { ModbusClient, type ReadRequest, type ReadResult } from "./client.ts";
 import { Device, type DevicePort, type DeviceSpec } from "./device.ts";
 import { RtuReplyFinder, TcpReplyFinder } from "./frames.ts";
 import type { Link, LinkEvents } from "./link.ts";
-import type { RegisterSignal, Span } from "./profile.ts";
+import type { RegisterSignal } from "./profile.ts";
 import { Turns } from "./turns.ts";
 
 export interface LineSpec {
@@ -39,8 +39,10 @@ export async function runLine(spec: LineSpec, context: DriverContext, signal: Ab
   let link: Link | undefined;
   try {
     link = await spec.open({ onBytes: (bytes) => client?.receive(bytes), onLost }, ended);
-    client = new ModbusClient(link, { finder, clock: context.clock, mbap: spec.mbap, signal: ended });
-    await new Line(spec, { link, client, context, signal: ended }).run();
+    const settle = (): Promise<void> => line.settle();
+    client = new ModbusClient(link, { finder, clock: context.clock, mbap: spec.mbap, signal: ended, settle });
+    const line = new Line(spec, { link, client, context, signal: ended });
+    await line.run();
   } catch (error) {
     if (signal.aborted) return;
     throw lost.signal.aborted ? lost.signal.reason : error;
@@ -78,16 +80,20 @@ class Line implements DevicePort {
 
   async run(): Promise<never> {
     // What an earlier owner of the line had asked may still be on its way.
-    if (!this.#spec.mbap) await this.#settle();
+    if (!this.#spec.mbap) await this.settle();
     const turns = new Turns(this.#devices);
     for (let device = turns.take(); device !== undefined; device = turns.take()) {
-      if (device.dueMs > this.#clock.monoMs()) await this.#sleepUntil(device.dueMs);
-      const result = await device.poll();
+      let nowMs = this.#clock.monoMs();
+      this.#complain(nowMs);
+      if (device.dueMs > nowMs) {
+        await this.#sleepUntil(device.dueMs);
+        nowMs = this.#clock.monoMs();
+      }
+      const result = await device.poll(nowMs);
       turns.giveBack(device);
       if (result === "idle") continue;
       this.#context.report(device.spec.asset, result);
       if (result !== undefined) this.#checkAlive(result);
-      this.#complain();
     }
     throw new BusbarError("INTERNAL", `${this.label}: no devices`);
   }
@@ -117,17 +123,19 @@ class Line implements DevicePort {
     });
   }
 
-  async read(device: Device, span: Span): Promise<ReadResult> {
-    const { unit, timeoutMs, profile } = device.spec;
-    const freeAtMs = this.#client.lastByteMs + Math.max(this.#spec.silentMs, profile.gapMs);
+  read(device: Device, request: ReadRequest): Promise<ReadResult> {
+    const gapMs = Math.max(this.#spec.silentMs, device.spec.profile.gapMs);
+    return gapMs > 0 ? this.#readAfter(gapMs, request) : this.#client.read(request);
+  }
+
+  async #readAfter(gapMs: number, request: ReadRequest): Promise<ReadResult> {
+    const freeAtMs = this.#client.lastByteMs + gapMs;
     if (freeAtMs > this.#clock.monoMs()) await this.#sleepUntil(freeAtMs);
-    const result = await this.#client.read({ unit, span, timeoutMs });
-    if (result.kind === "silence") await this.#settle();
-    return result;
+    return this.#client.read(request);
   }
 
   /** Wait until nothing comes any more, forget what came, empty what the system holds: only then is the line used again. */
-  async #settle(): Promise<void> {
+  async settle(): Promise<void> {
     const quietMs = Math.max(this.#spec.silentMs, SETTLE_MS);
     const startMs = this.#clock.monoMs();
     let untilMs = startMs + quietMs;
@@ -165,8 +173,7 @@ class Line implements DevicePort {
   }
 
   /** Drops are counted, and said at most once a minute. */
-  #complain(): void {
-    const nowMs = this.#clock.monoMs();
+  #complain(nowMs: number): void {
     if (nowMs - this.#complainedMs < COMPLAINT_INTERVAL_MS) return;
     this.#complainedMs = nowMs;
     const skippedPolls = this.#devices.reduce((sum, device) => sum + device.schedule.skippedPolls, 0);

@@ -45,8 +45,9 @@ class SerialLink implements Link {
     port.on("end", lost);
   }
 
-  write(bytes: Uint8Array): void {
+  write(bytes: Uint8Array): boolean {
     this.#port.write(Buffer.from(bytes));
+    return true;
   }
 
   async flush(): Promise<void> {

@@ -63,8 +63,9 @@ class TcpLink implements Link {
     });
   }
 
-  write(bytes: Uint8Array): void {
+  write(bytes: Uint8Array): boolean {
     this.#socket.write(bytes);
+    return this.#socket.writableLength === 0;
   }
 
   async flush(): Promise<void> {}

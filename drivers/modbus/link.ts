@@ -9,7 +9,8 @@ export interface LinkEvents {
 }
 
 export interface Link {
-  write(bytes: Uint8Array): void;
+  /** True: the memory of `bytes` may be used again at once. */
+  write(bytes: Uint8Array): boolean;
   /** Throws away what the system still holds of bytes received; throws BusbarError when the device itself is gone. */
   flush(): Promise<void>;
   /** Frees the port; never throws. */

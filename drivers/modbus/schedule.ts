@@ -66,6 +66,7 @@ export class PollSchedule {
   }
 
   answered(): void {
+    if (this.#delays === undefined) return;
     this.#delays = undefined;
     this.#notBeforeMs = Number.NEGATIVE_INFINITY;
     this.#settle();

@@ -4,7 +4,7 @@ interface Waiting<T> {
   readonly item: T;
   /** In the order of the file. */
   readonly place: number;
-  readonly dueMs: number;
+  dueMs: number;
 }
 
 /**
@@ -12,11 +12,11 @@ interface Waiting<T> {
  * while it is taken: a line of a hundred devices is not searched for each request.
  */
 export class Turns<T extends { readonly dueMs: number }> {
-  readonly #places: ReadonlyMap<T, number>;
+  readonly #known: ReadonlyMap<T, Waiting<T>>;
   readonly #waiting: Waiting<T>[] = [];
 
   constructor(items: readonly T[]) {
-    this.#places = new Map(items.map((item, place) => [item, place]));
+    this.#known = new Map(items.map((item, place) => [item, { item, place, dueMs: item.dueMs }]));
     for (const item of items) this.giveBack(item);
   }
 
@@ -26,15 +26,19 @@ export class Turns<T extends { readonly dueMs: number }> {
   }
 
   giveBack(item: T): void {
-    const place = this.#places.get(item) ?? 0;
-    const { dueMs } = item;
-    let [from, to] = [0, this.#waiting.length];
+    const own = this.#known.get(item);
+    if (own === undefined) return;
+    own.dueMs = item.dueMs;
+    let from = 0;
+    let to = this.#waiting.length;
     while (from < to) {
       const middle = (from + to) >> 1;
       const other = this.#waiting[middle] as Waiting<T>;
-      if (other.dueMs < dueMs || (other.dueMs === dueMs && other.place < place)) from = middle + 1;
+      if (other.dueMs < own.dueMs || (other.dueMs === own.dueMs && other.place < own.place)) from = middle + 1;
       else to = middle;
     }
-    this.#waiting.splice(from, 0, { item, place, dueMs });
+    // Who was asked just now mostly comes last.
+    if (from === this.#waiting.length) this.#waiting.push(own);
+    else this.#waiting.splice(from, 0, own);
   }
 }

@@ -1,12 +1,13 @@
 /** The last value of every signal that was handed over, by asset: what `now/<asset>` tells while a backlog stands. */
-import { unpack } from "../../core/pack.ts";
-import { QUALITY_WORDS, type Quality, type Value } from "../../core/sample.ts";
+import { PackReader } from "../../core/pack.ts";
+import { BAD, QUALITY_WORDS, type Quality, type Value } from "../../core/sample.ts";
 import { signalsOfBirth } from "../../core/signals.ts";
 
+/** Written over with each new value, for every sample comes by here, and hardly ever is one asked for. */
 interface Latest {
-  readonly value: Value;
-  readonly quality: Quality;
-  readonly ts: number;
+  value: Value;
+  quality: Quality;
+  tUs: number;
 }
 
 export interface AssetValues {
@@ -20,6 +21,7 @@ export interface AssetValues {
 export class LatestValues {
   readonly #signals: readonly { readonly asset: string; readonly name: string; readonly unit: string | undefined }[];
   readonly #latest: (Latest | undefined)[] = [];
+  readonly #reader = new PackReader();
 
   constructor(birth: Uint8Array) {
     const { assets } = JSON.parse(Buffer.from(birth).toString()) as {
@@ -33,10 +35,19 @@ export class LatestValues {
   /** Bytes that are no packed batches are passed over. */
   take(bytes: Uint8Array): void {
     try {
-      for (const { tUs, numbers, values, quality } of unpack(bytes)) {
-        const ts = Math.floor(tUs / 1000);
-        for (const [index, n] of numbers.entries()) {
-          this.#latest[n - 1] = { value: values[index] ?? null, quality: quality[index] ?? 2, ts };
+      this.#reader.begin(bytes);
+      for (let batch = this.#reader.next(); batch !== undefined; batch = this.#reader.next()) {
+        const { tUs, numbers, values, quality } = batch;
+        for (let i = 0; i < numbers.length; i++) {
+          const index = (numbers[i] as number) - 1;
+          let latest = this.#latest[index];
+          if (latest === undefined) {
+            latest = { value: null, quality: BAD, tUs: 0 };
+            this.#latest[index] = latest;
+          }
+          latest.value = values[i] as Value;
+          latest.quality = quality[i] as Quality;
+          latest.tUs = tUs;
         }
       }
     } catch {
@@ -53,7 +64,8 @@ export class LatestValues {
       for (const [index, { name, unit }] of signals) {
         const latest = this.#latest[index];
         if (latest === undefined) continue;
-        const { value: v, quality, ts } = latest;
+        const { value: v, quality, tUs } = latest;
+        const ts = Math.floor(tUs / 1000);
         newest = Math.max(newest, ts);
         values[name] = { v, ...(unit === undefined ? {} : { u: unit }), q: QUALITY_WORDS[quality], ts };
       }

@@ -39,6 +39,15 @@ test("posts what there is at a flush, with its watermark", () => {
   assert.equal(handOff.pending, 1);
   handOff.taken();
   assert.equal(handOff.pending, 0);
+  for (const watermark of [1060, 1070, 1080]) {
+    handOff.add(batch(watermark, [1, 5]));
+    handOff.flush(watermark);
+  }
+  handOff.taken(2);
+  assert.equal(handOff.pending, 1);
+  // A thread that died had not answered what its successor never got.
+  handOff.taken(2);
+  assert.equal(handOff.pending, 0);
 });
 
 test("a full buffer goes at once, with the watermark that was true for it", () => {
@@ -99,6 +108,22 @@ test("the watermark moves without samples, not at every tick", () => {
   }
   assert.ok(posted.length >= 3 && posted.length <= 5, `${posted.length} messages`);
   assert.ok(posted.every(({ samples, bytes }) => samples === 0 && bytes.length === 0));
+});
+
+test("the watermark moves without samples while answers come once a second, and is not heaped up without any", () => {
+  const { posted, clock, handOff } = bench(64, TWO);
+  const seconds = (count: number, answered: boolean): number => {
+    const before = posted.length;
+    for (let tick = 0; tick < 10 * count; tick++) {
+      clock.mono += 100;
+      handOff.flush(5000 + clock.mono);
+      if (answered && tick % 10 === 9) handOff.taken(handOff.pending);
+    }
+    return posted.length - before;
+  };
+  assert.equal(seconds(10, true), 20);
+  assert.equal(handOff.pending, 0);
+  assert.equal(seconds(100, false), 33);
 });
 
 test("one buffer is before or after the synchronisation of the clock, never both", () => {

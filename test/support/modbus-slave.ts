@@ -143,12 +143,15 @@ export class ModbusSlave {
       const noise = Buffer.from(fault.hex, "hex");
       socket.write(Buffer.concat([noise, reply, noise]));
     } else if (fault?.kind === "pieces") {
-      for (let i = 0; i * fault.bytes < reply.length; i++) {
-        this.#later((fault.everyMs ?? 3) * i, () =>
-          socket.write(reply.subarray(i * fault.bytes, (i + 1) * fault.bytes)),
-        );
-      }
+      this.#inPieces(reply, socket, fault);
     } else socket.write(reply);
+  }
+
+  /** One after the other: timers that are late do not come in the order of their times. */
+  #inPieces(reply: Buffer, socket: Socket, { bytes, everyMs = 3 }: Extract<Fault, { kind: "pieces" }>): void {
+    socket.write(reply.subarray(0, bytes));
+    const rest = reply.subarray(bytes);
+    if (rest.length > 0) this.#later(everyMs, () => this.#inPieces(rest, socket, { kind: "pieces", bytes, everyMs }));
   }
 
   #later(ms: number, act: () => void): void {

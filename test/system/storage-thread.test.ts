@@ -19,6 +19,11 @@ async function closedPort(): Promise<number> {
   return typeof address === "object" && address !== null ? address.port : 0;
 }
 
+/** Hand-offs that were answered. */
+function answered(told: readonly Told[]): number {
+  return told.reduce((sum, message) => (message.type === "taken" ? sum + message.count : sum), 0);
+}
+
 async function start(t: TestContext, path: string) {
   const workerData: StorageInit = {
     gateway: GATEWAY,
@@ -64,7 +69,7 @@ test("the storage thread takes, commits, reports, and stops with everything on d
   const last = told.findLast((message) => message.type === "store");
   assert.equal(last?.outbox.state, "ok");
   assert.equal(last.outbox.drops.corrupt, 4);
-  assert.equal(told.filter(({ type }) => type === "taken").length, 3);
+  assert.equal(answered(told), 3);
   const outbox = open();
   assert.deepEqual(
     samplesIn(parsed(outbox, "t")).map((text) => text.split(" ")[3]),
@@ -74,6 +79,19 @@ test("the storage thread takes, commits, reports, and stops with everything on d
     parsed(outbox, "c").map(({ k }) => k),
     ["event", "gap"],
   );
+});
+
+test("hand-offs that come in a burst are answered before the next report, each once", async (t) => {
+  const { path } = bench(t);
+  const { told, until, post } = await start(t, path);
+  await until(({ type }) => type === "ready");
+  for (let i = 0; i < 40; i++)
+    post({ type: "batches", ...packed(batch(T0 + i, [1, i])), watermark: T0 + i, synced: true });
+  await until(() => answered(told) === 40);
+  post({ type: "stop", drainMs: 50 });
+  await until(({ type }) => type === "stopped");
+  assert.equal(answered(told), 40);
+  assert.ok(told.filter(({ type }) => type === "taken").length <= 6, "not one by one");
 });
 
 test("a store that cannot be opened: ready all the same, and status says why", async (t) => {

@@ -75,14 +75,14 @@ function deviceSuite(kind: "tcp" | "rtu_over_tcp", framing: "tcp" | "rtu"): void
         slave.set(1, 3, 0, isSecond ? 1111 : 2301);
         return isSecond ? { kind: "held" } : undefined;
       };
-      await using run = new DriverRun(source(kind, slave, { timeout: "100 ms" }));
+      await using run = new DriverRun(source(kind, slave, { timeout: "500 ms" }));
       await run.until("five values", () => run.of("m", "Power.Active.Import").length >= 5);
       assert.ok(run.samples.every(({ value }) => value !== 111.1));
       const failed = run.reports.filter(({ error }) => error !== undefined);
       assert.ok(failed.every(({ error }) => error!.code === "DEVICE_TIMEOUT"));
       assert.match(
         failed[0]!.error!.message,
-        /^modbus \S+ 127\.0\.0\.1:\d+ unit 1: no reply in 100 ms; check wiring and unit id$/,
+        /^modbus \S+ 127\.0\.0\.1:\d+ unit 1: no reply in 500 ms; check wiring and unit id$/,
       );
       // What was asked next could not have been answered by the late reply.
       const next = slave.requests[slave.requests.findIndex(({ words }, i) => words === 6 && i > 1) + 1]!;

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { crc16, RtuReplyFinder, TcpReplyFinder, toMbap } from "../../../drivers/modbus/frames.ts";
+import { crc16, RtuReplyFinder, setTransaction, TcpReplyFinder, toMbap } from "../../../drivers/modbus/frames.ts";
 
 const bytes = (hex: string) => Buffer.from(hex.replaceAll(" ", ""), "hex");
-const expected = { unit: 0x11, fc: 3, words: 3, transaction: 0x1501 };
+const head = { unit: 0x11, fc: 3, words: 3 };
+const TRANSACTION = 0x1501;
 // Modbus Application Protocol 1.1b3, 6.3: registers 022B, 0000, 0064; CRCs made with a second implementation (modbus-slave.ts).
 const BODY = "11 03 06 02 2b 00 00 00 64";
 const REPLY = `${BODY} c8 ba`;
@@ -11,7 +12,7 @@ const OTHER_UNIT = "12 03 06 ae 41 56 52 43 40 5d 5d";
 const EXCEPTION = "11 83 02 c1 34";
 
 function feed(finder: RtuReplyFinder | TcpReplyFinder, chunks: string[]) {
-  finder.expect(expected);
+  finder.expect(head, TRANSACTION);
   return chunks.map((chunk) => finder.push(bytes(chunk))?.toString("hex"));
 }
 
@@ -46,12 +47,12 @@ suite("the reply in a stream of RTU bytes", () => {
   test("nothing is a reply when nothing was asked, and what came early is not one later", () => {
     const finder = new RtuReplyFinder();
     assert.equal(finder.push(bytes(REPLY)), undefined);
-    finder.expect(expected);
+    finder.expect(head, TRANSACTION);
     assert.equal(finder.push(bytes("00")), undefined);
     assert.equal(finder.discardedBytes, 12);
-    finder.expect(expected);
+    finder.expect(head, TRANSACTION);
     assert.equal(finder.push(bytes(REPLY.slice(0, 12))), undefined);
-    finder.expect(expected);
+    finder.expect(head, TRANSACTION);
     assert.equal(finder.push(bytes(REPLY.slice(12))), undefined);
   });
 
@@ -62,7 +63,7 @@ suite("the reply in a stream of RTU bytes", () => {
       return (seed >> 16) & 0xff;
     };
     for (const finder of [new RtuReplyFinder(), new TcpReplyFinder()]) {
-      finder.expect(expected);
+      finder.expect(head, TRANSACTION);
       let sent = 0;
       for (let i = 0; i < 2000; i++) {
         const chunk = Uint8Array.from({ length: random() % 40 }, random);
@@ -96,7 +97,54 @@ suite("the reply in a stream of Modbus TCP bytes", () => {
 
   test("a request gets its header", () => {
     // Modbus Messaging on TCP/IP 1.0b, 3.1.3: transaction 0x1501, protocol 0, length 6, unit 0xFF.
-    const frame = toMbap(bytes("ff 03 00 04 00 01 00 00"), 0x1501);
+    const frame = toMbap(bytes("ff 03 00 04 00 01 00 00"));
+    setTransaction(frame, TRANSACTION);
     assert.equal(frame.toString("hex"), "150100000006ff0300040001");
+  });
+});
+
+suite("a chunk that is the whole reply", () => {
+  const TCP_REPLY = `15 01 00 00 00 09 ${BODY}`;
+  const rows: [string, "rtu" | "tcp", string, number][] = [
+    ["rtu", "rtu", REPLY, 3],
+    ["rtu, garbled", "rtu", REPLY.replace("2b", "2a"), 0],
+    ["rtu, another unit", "rtu", OTHER_UNIT, 0],
+    ["rtu, cut", "rtu", REPLY.slice(0, -3), 0],
+    ["rtu, with something behind it", "rtu", `${REPLY} ff`, 0],
+    ["rtu, an exception", "rtu", EXCEPTION, 0],
+    ["tcp", "tcp", TCP_REPLY, 9],
+    ["tcp, a late one", "tcp", TCP_REPLY.replace("15 01", "15 00"), 0],
+    ["tcp, another protocol", "tcp", TCP_REPLY.replace("15 01 00 00", "15 01 00 01"), 0],
+    ["tcp, a length that is a lie", "tcp", TCP_REPLY.replace("00 09", "00 0a"), 0],
+    ["tcp, another unit", "tcp", TCP_REPLY.replace("11 03", "12 03"), 0],
+    ["tcp, another function", "tcp", TCP_REPLY.replace("11 03", "11 04"), 0],
+    ["tcp, a count that is a lie", "tcp", TCP_REPLY.replace("03 06", "03 08"), 0],
+    ["tcp, an exception", "tcp", "15 01 00 00 00 03 11 83 02", 0],
+    ["tcp, cut", "tcp", TCP_REPLY.slice(0, -3), 0],
+  ];
+  for (const [name, kind, chunk, at] of rows) {
+    test(name, () => {
+      const finder = kind === "rtu" ? new RtuReplyFinder() : new TcpReplyFinder();
+      assert.equal(finder.whole(bytes(chunk)), 0, "before anything was asked");
+      finder.expect(head, TRANSACTION);
+      assert.equal(finder.whole(bytes(chunk)), at);
+      assert.equal(finder.whole(bytes(chunk)), 0, "a second copy, or no reply still");
+      // Nothing was taken of what is no whole reply: `push` finds in it what it would have found anyway.
+      const other = kind === "rtu" ? new RtuReplyFinder() : new TcpReplyFinder();
+      if (at === 0) other.expect(head, TRANSACTION);
+      assert.deepEqual(finder.push(bytes(chunk)), other.push(bytes(chunk)));
+      assert.equal(finder.discardedBytes, other.discardedBytes);
+    });
+  }
+
+  test("none while the begin of a reply waits for its rest", () => {
+    for (const [finder, chunk] of [
+      [new RtuReplyFinder(), REPLY],
+      [new TcpReplyFinder(), TCP_REPLY],
+    ] as const) {
+      finder.expect(head, TRANSACTION);
+      finder.push(bytes(chunk).subarray(0, 2));
+      assert.equal(finder.whole(bytes(chunk)), 0);
+    }
   });
 });

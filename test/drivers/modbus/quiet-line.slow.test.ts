@@ -31,7 +31,7 @@ class SlowSlave implements Link {
     this.#events = events;
   }
 
-  write(frame: Uint8Array): void {
+  write(frame: Uint8Array): boolean {
     const [unit = 0, fc = 0, , , , words = 0] = this.#mbap ? frame.subarray(HEADER) : frame;
     this.requests.push({ unit, bytesToCome: this.#timers.size });
     const reply = this.#framed(frame, Buffer.from([unit, fc, 2 * words, ...new Uint8Array(2 * words)]));
@@ -39,6 +39,7 @@ class SlowSlave implements Link {
     if (isLate) this.#late++;
     for (const [at, byte] of isLate ? reply.entries() : []) this.#later(DRIBBLE_MS * at, Buffer.from([byte]));
     if (!isLate) this.#later(1, reply);
+    return true;
   }
 
   async flush(): Promise<void> {}
