@@ -60,6 +60,14 @@ const CRC_HEAD = Buffer.from(',"crc":"');
 const CRC_END = Buffer.from('"}');
 const CRC_TAIL = Buffer.alloc(CRC_TAIL_BYTES);
 const HEX_DIGITS = Buffer.from("0123456789abcdef");
+/**
+ * The last member depends on the CRC of what stands before it, digit by digit, and CRC-32 is linear: what each digit
+ * changes of the whole's is independent of the others.
+ */
+const CRC_OF_WHOLE_ZERO = crcWithTail(0);
+const CRC_OF_WHOLE = Int32Array.from({ length: 128 }, (_, i) => {
+  return crcWithTail(((i & 0xf) << (4 * (i >>> 4))) >>> 0) ^ CRC_OF_WHOLE_ZERO;
+});
 const ZSTD_MAGIC = 0xfd2fb528;
 const BZ1_MAGIC = "BZ1";
 const FRAMES = new ZstdFrames();
@@ -114,6 +122,14 @@ export function writeCrc(bytes: Buffer, at: number, crc: number): number {
 
 /** CRC-32 of a record, `crc` being that of all bytes before the last member. */
 export function crcOfWhole(crc: number): number {
+  let whole = CRC_OF_WHOLE_ZERO;
+  for (let digit = 0; digit < 8; digit++) {
+    whole ^= CRC_OF_WHOLE[16 * digit + ((crc >>> (4 * digit)) & 0xf)] as number;
+  }
+  return whole >>> 0;
+}
+
+function crcWithTail(crc: number): number {
   writeCrc(CRC_TAIL, 0, crc);
   return crc32(CRC_TAIL, crc);
 }

@@ -1,9 +1,11 @@
-/** One durable commit per second of load: the outbox beside better-sqlite3 that inserts the same row bytes. */
-import { mkdtempSync } from "node:fs";
+/** One durable commit per second of load: the outbox beside better-sqlite3 that writes the same rows. */
+import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import BetterSqlite3 from "better-sqlite3";
+import { type BootState, bootFileOf, readBootFile, writeBootFile } from "../../store-forward/boot.ts";
 import type { HandedOver } from "../../store-forward/outbox/pending.ts";
-import { encodeRow } from "../../store-forward/outbox/rows.ts";
+import { DDL, type PackedRow, type SealRow } from "../../store-forward/outbox/schema.ts";
 import { handOffs, SAMPLES_PER_SECOND } from "./load.ts";
 import { LoadClock, openOutbox } from "./outbox.ts";
 import { between, NOTHING, ownUsage, plus, type Usage } from "./usage.ts";
@@ -13,8 +15,8 @@ export const OUTBOX_ACKED = "outbox, records acknowledged";
 export const RAW = "raw better-sqlite3";
 export const RAW_SAME = "raw better-sqlite3, the outbox's pragmas";
 
-/** The file exists, its statements are compiled, and the ballast is taken. */
-const WARM_UP = 50;
+/** The file exists, the ballast is taken, and what a gateway does for months is compiled: SQL, and most of the JavaScript. */
+const WARM_UP = 400;
 
 /** Commits of one variant in a row: two publish intervals. */
 const SLICE = 20;
@@ -41,8 +43,18 @@ interface Writer {
 interface Load {
   readonly startMs: number;
   readonly offs: readonly HandedOver[];
-  /** What the outbox stores of each. */
-  readonly rows: readonly Uint8Array[];
+  /** What the outbox writes at each. */
+  readonly rows: readonly Written[];
+}
+
+type Cells = (string | number | Uint8Array)[];
+
+interface Written {
+  readonly packed: Cells;
+  /** At every tenth: the seal, and how far numbers are given out. */
+  readonly sealed: { readonly seal: Cells; readonly mark: Cells } | undefined;
+  /** At every 45th: the file beside the outbox, with an fsync of its own. */
+  readonly bootFile: BootState | undefined;
 }
 
 const VARIANTS: readonly (readonly [string, (path: string, load: Load) => Writer])[] = [
@@ -57,7 +69,7 @@ export function measureCommit({ dir, slices }: CommitPlan): Committed[] {
   const commits = slices * SLICE;
   const startMs = Date.now() - 1000 * (commits + WARM_UP);
   const offs = handOffs(commits + WARM_UP, startMs);
-  const load = { startMs, offs, rows: offs.map(rowOf) };
+  const load = { startMs, offs, rows: writtenBy(dir, { startMs, offs, rows: [] }) };
   const writers = VARIANTS.map(
     ([variant, open]) => new Measured(variant, open(mkdtempSync(join(dir, "commit-")), load)),
   );
@@ -105,20 +117,62 @@ class Measured {
   }
 }
 
-function rowOf({ bytes, samples, watermark }: HandedOver): Uint8Array {
-  return encodeRow({ stream: "t", boot: 1, sync: 1, t_min: watermark, t_max: watermark, samples }, bytes).data;
+/** The rows of an outbox that took all of it, by commit. */
+function writtenBy(dir: string, load: Load): Written[] {
+  const own = mkdtempSync(join(dir, "commit-"));
+  const writer = outboxWriter(own, load, false);
+  const bootPath = bootFileOf(join(own, "outbox.db"));
+  let bootFile = readBootFile(bootPath);
+  const bootFiles = load.offs.map((_, index) => {
+    writer.commit(index);
+    const before = bootFile;
+    bootFile = readBootFile(bootPath);
+    return isDeepStrictEqual(before, bootFile) ? undefined : bootFile;
+  });
+  writer.close();
+  const db = new BetterSqlite3(join(own, "outbox.db"));
+  const packed = db.prepare<[], PackedRow>("SELECT * FROM packed ORDER BY id").all();
+  const seals = db.prepare<[], SealRow>("SELECT * FROM seal").all();
+  db.close();
+  rmSync(own, { recursive: true });
+  if (packed.length !== load.offs.length) throw new Error("the outbox did not write one row per commit");
+  const sealOf = new Map(seals.map((seal) => [seal.row_to, seal]));
+  return packed.map((row, index) => {
+    return { packed: Object.values(row), sealed: sealedBy(sealOf.get(row.id)), bootFile: bootFiles[index] };
+  });
+}
+
+function sealedBy(seal: SealRow | undefined): Written["sealed"] {
+  if (seal === undefined) return undefined;
+  return { seal: Object.values(seal), mark: [seal.epoch, seal.stream, seal.seq_to + 1, 0] };
 }
 
 function rawWriter(dir: string, { rows }: Load, pragmas: readonly string[]): Writer {
-  const db = new BetterSqlite3(join(dir, "raw.db"));
+  const path = join(dir, "raw.db");
+  const db = new BetterSqlite3(path);
   const log = pragmas.length === 0 ? [] : ["wal_autocheckpoint = 2000"];
   for (const pragma of [...pragmas, "journal_mode = WAL", "synchronous = FULL", ...log])
     db.pragma(pragma, { simple: true });
   if (db.pragma("synchronous", { simple: true }) !== 2) throw new Error("raw better-sqlite3 does not run at FULL");
-  db.exec("CREATE TABLE packed(id INTEGER PRIMARY KEY, data BLOB NOT NULL)");
-  const insert = db.prepare<[Uint8Array], never>("INSERT INTO packed(data) VALUES(?)");
+  db.exec(DDL);
+  const prepare = (sql: string) => db.prepare<Cells, never>(sql);
+  const [begin, commit] = [prepare("BEGIN"), prepare("COMMIT")];
+  const addPacked = prepare("INSERT INTO packed VALUES(?,?,?,?,?,?,?,?,?,?)");
+  const addSeal = prepare("INSERT INTO seal VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+  const setMark = prepare("INSERT OR REPLACE INTO mark VALUES(?,?,?,?)");
   return {
-    commit: (index) => insert.run(rows[index] as Uint8Array),
+    commit: (index) => {
+      const { packed, sealed, bootFile } = rows[index] as Written;
+      if (sealed === undefined) addPacked.run(...packed);
+      else {
+        begin.run();
+        addPacked.run(...packed);
+        addSeal.run(...sealed.seal);
+        setMark.run(...sealed.mark);
+        commit.run();
+      }
+      if (bootFile !== undefined) writeBootFile(bootFileOf(path), bootFile);
+    },
     close: () => db.close(),
   };
 }

@@ -54,8 +54,8 @@ export function reportCommit(measured: readonly Committed[]): Report {
     `One commit with synchronous=FULL per ${whole(SAMPLES_PER_SECOND)} samples, ${whole(raw.commits)} commits of each in ` +
       `interleaved slices of ${raw.commitsPerSlice} on one disk. The fastest tenth of the slices is the one ` +
       "least disturbed: whoever computes suffers more from others on the machine than whoever waits for the disk. The outbox checks, " +
-      "compresses and stores, and seals every tenth time; raw better-sqlite3 inserts the finished rows that the outbox " +
-      "stores: with its defaults, and with the outbox's page size, lock and checkpoint.",
+      "compresses and stores, and seals every tenth time; raw better-sqlite3 writes the finished rows, seals, marks and " +
+      "boot files of the outbox: with its defaults, and with the outbox's page size, lock and checkpoint.",
     markdownTable(head, rows),
     `- A commit of the outbox takes ${extraMs.toFixed(2)} ms more than a raw one, fastest tenths compared: on a disk where a ` +
       "raw commit takes longer than that the ratio is above 50 %.",

@@ -48,8 +48,12 @@ export class Acks {
   ack(stream: Stream, epoch: number, seq: number): boolean {
     const track = this.#track(stream, epoch);
     if (track === undefined || seq >= track.next || hasIn(track, seq)) return false;
-    track.early.add(seq);
-    for (; track.early.delete(track.mark + 1); track.mark++) track.dirty = true;
+    if (seq > track.mark + 1) track.early.add(seq);
+    else {
+      track.dirty = true;
+      do track.mark++;
+      while (track.early.size > 0 && track.early.delete(track.mark + 1));
+    }
     return true;
   }
 

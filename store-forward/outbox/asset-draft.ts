@@ -15,6 +15,8 @@ export class Draft {
   readonly groups = new Shelf(() => new GroupText());
   /** The last group of each key, once there are several groups. */
   readonly #byKey = new Map<string, GroupText>();
+  /** The one that was opened last. */
+  #newest: GroupText | undefined;
   samples = 0;
   /** Upper bound of the record's length. */
   maxBytes = FRAME_BYTES;
@@ -28,45 +30,39 @@ export class Draft {
 
   /** The group that a part of that time may join. */
   groupOf({ key }: Part, tMs: number): GroupText | undefined {
-    if (key === "" || this.groups.taken === 0) return undefined;
-    const first = this.groups.at(0);
-    const group = this.groups.taken > 1 ? this.#byKey.get(key) : first.key === key ? first : undefined;
+    if (key === "") return undefined;
+    const group = this.#newest?.key === key ? this.#newest : this.#byKey.get(key);
     return group !== undefined && group.lastMs <= tMs ? group : undefined;
   }
 
   open({ key, names }: Part): GroupText {
     const group = this.groups.take();
     group.begin(key, names);
-    if (this.groups.taken === 2) {
-      const first = this.groups.at(0);
-      this.#byKey.set(first.key, first);
-    }
-    if (this.groups.taken > 1) this.#byKey.set(key, group);
+    if (this.#newest !== undefined) this.#byKey.set(this.#newest.key, this.#newest);
+    this.#newest = group;
     return group;
   }
 
   clear(): void {
     if (this.groups.taken > 1) this.#byKey.clear();
     this.groups.clear();
+    this.#newest = undefined;
     this.samples = 0;
     this.maxBytes = FRAME_BYTES;
   }
 }
 
-/** A part's values of one batch: its time, and where its cells begin. */
-interface Row {
-  readonly tMs: number;
-  readonly cell: number;
-}
-
 export class AssetDraft {
   readonly asset: string;
+  /** Which of the birth's assets. */
+  readonly place: number;
   readonly drafts = new Shelf(() => new Draft());
   readonly #cells: Cells;
   #draft: Draft | undefined;
 
-  constructor(asset: string, cells: Cells) {
+  constructor(asset: string, place: number, cells: Cells) {
     this.asset = asset;
+    this.place = place;
     this.#cells = cells;
   }
 
@@ -82,30 +78,39 @@ export class AssetDraft {
 
   add(batch: Batch, part: Part): void {
     const cell = this.#cells.next;
-    const { values, quality } = batch;
-    const { indices } = part;
-    for (let i = 0; i < indices.length; i++) this.#cells.add(values, quality, indices[i] as number);
-    this.#place(part, { tMs: Math.floor(batch.tUs / 1000), cell });
+    this.#cells.add(batch, part.indices);
+    this.#place(part, Math.floor(batch.tUs / 1000), cell);
   }
 
-  #place(part: Part, row: Row): void {
+  /** All good: the part's are the first of `values`. */
+  addGood(tUs: number, values: Float64Array, part: Part): void {
+    const cell = this.#cells.next;
+    this.#cells.addGood(values, part.indices.length);
+    this.#place(part, Math.floor(tUs / 1000), cell);
+  }
+
+  /** A part's values of one batch: their time, and where their cells begin. */
+  #place(part: Part, tMs: number, cell: number): void {
     const draft = this.#draft ?? this.#next();
-    const { tMs, cell } = row;
-    const group = draft.groupOf(part, tMs);
-    const bytes = this.#cost(part, row, group);
     const count = part.indices.length;
-    if (draft.maxBytes + bytes > MAX_RECORD_BYTES && draft.samples > 0) {
-      this.#next();
-      this.#place(part, row);
-    } else if (draft.maxBytes + bytes > MAX_RECORD_BYTES && count > 1) {
-      const [first, second] = halves(part);
-      this.#place(first, row);
-      this.#place(second, { ...row, cell: cell + first.indices.length });
-    } else {
+    const valueBytes = this.#cells.bytesOf(cell, count);
+    const group = draft.groupOf(part, tMs);
+    const bytes =
+      group === undefined
+        ? part.names.openingBytes + rowBytes(valueBytes, count, tMs)
+        : rowBytes(valueBytes, count, tMs - group.lastMs);
+    if (draft.maxBytes + bytes <= MAX_RECORD_BYTES || (draft.samples === 0 && count === 1)) {
       // A record whose single value is above the limit is as long as it is.
       draft.maxBytes += bytes;
       draft.samples += count;
       (group ?? draft.open(part)).add(tMs, cell);
+    } else if (draft.samples > 0) {
+      this.#next();
+      this.#place(part, tMs, cell);
+    } else {
+      const [first, second] = halves(part);
+      this.#place(first, tMs, cell);
+      this.#place(second, tMs, cell + first.indices.length);
     }
   }
 
@@ -113,11 +118,5 @@ export class AssetDraft {
     this.#draft = this.drafts.take();
     this.#draft.clear();
     return this.#draft;
-  }
-
-  #cost({ indices, names }: Part, { tMs, cell }: Row, group: GroupText | undefined): number {
-    const valueBytes = this.#cells.bytesOf(cell, indices.length);
-    if (group === undefined) return names.openingBytes + rowBytes(valueBytes, indices.length, tMs);
-    return rowBytes(valueBytes, indices.length, tMs - group.lastMs);
   }
 }

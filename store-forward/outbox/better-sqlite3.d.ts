@@ -6,6 +6,8 @@ declare module "better-sqlite3" {
     all(...parameters: P): R[];
     iterate(...parameters: P): IterableIterator<R>;
     pluck(): this;
+    /** Rows as arrays. */
+    raw(): this;
   }
   class Database {
     constructor(filename: string, options?: { readonly timeout?: number });

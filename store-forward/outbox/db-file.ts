@@ -1,6 +1,11 @@
-/** One open database file: transactions, size, log. Its tables are store.ts's. */
+/** One open database file: statements, transactions, size, log. Its tables are store.ts's. */
 import type { Database, Statement } from "./sqlite.ts";
 import { PAGE_BYTES } from "./sqlite.ts";
+
+interface Size {
+  readonly fileBytes: number;
+  readonly usedBytes: number;
+}
 
 export class DbFile {
   readonly #db: Database;
@@ -8,6 +13,8 @@ export class DbFile {
   readonly #commit: Statement<[], never>;
   readonly #pages: Statement<[], number>;
   readonly #freePages: Statement<[], number>;
+  /** Undefined: not asked since something was written. */
+  #size: Size | undefined;
 
   constructor(db: Database) {
     this.#db = db;
@@ -25,15 +32,19 @@ export class DbFile {
       this.#commit.run();
       return result;
     } catch (error) {
+      this.forget();
       if (this.#db.inTransaction) this.#db.exec("ROLLBACK");
       throw error;
     }
   }
 
   /** Bytes of the database file, and those in it that hold something. */
-  size(): { readonly fileBytes: number; readonly usedBytes: number } {
-    const [pages, free] = [this.#pages.get() ?? 0, this.#freePages.get() ?? 0];
-    return { fileBytes: pages * PAGE_BYTES, usedBytes: (pages - free) * PAGE_BYTES };
+  size(): Size {
+    if (this.#size === undefined) {
+      const [pages, free] = [this.#pages.get() ?? 0, this.#freePages.get() ?? 0];
+      this.#size = { fileBytes: pages * PAGE_BYTES, usedBytes: (pages - free) * PAGE_BYTES };
+    }
+    return this.#size;
   }
 
   /** Moves the log into the database, in place, so that a full disk leaves room to work in. */
@@ -44,4 +55,25 @@ export class DbFile {
   close(): void {
     this.#db.close();
   }
+
+  /**
+   * SQLite is built to look at bound values for its plans (STAT4), and compiles a statement anew, which takes ten times
+   * as long as running it, when one of them changes. Behind a plus it does not look, and the plans are the same.
+   */
+  prepare<P extends unknown[], R = never>(sql: string): Statement<P, R> {
+    return this.#db.prepare<P, R>(sql.replaceAll("?", "+?"));
+  }
+
+  /** A commit that failed may have arrived on disk or not: what is known of the file must be asked anew. */
+  protected forget(): void {
+    this.#size = undefined;
+  }
+
+  /** Runs a statement that writes: every one goes through here. */
+  run<P extends unknown[]>(statement: Statement<P, never>, ...values: P): RunResult {
+    this.#size = undefined;
+    return statement.run(...values);
+  }
 }
+
+type RunResult = ReturnType<Statement<unknown[], never>["run"]>;

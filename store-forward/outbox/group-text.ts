@@ -1,29 +1,32 @@
 /** One entry of `g` as it grows: a time vector, and for each row the first of its cells, one cell per signal. */
 import type { Cells } from "./cells.ts";
 import { wholeLength, writeNumber } from "./number-text.ts";
+import { type Page, Stamp } from "./page.ts";
 
 /** Digits of a time in milliseconds: an upper bound for any distance to t0. */
 const TIME_BYTES = 16;
 /** `{"t":[],"s":{},"q":{}},` and per signal twice the quotes, colons, commas and brackets. */
 const GROUP_BYTES = 24;
 const COLUMN_BYTES = 12;
-const [QUOTE, COMMA, OPENING_BRACKET, CLOSING_BRACKET, CLOSING_BRACE] = [0x22, 0x2c, 0x5b, 0x5d, 0x7d] as const;
-const TIMES = Buffer.from('{"t":[');
-const SIGNALS = Buffer.from('],"s":{');
-const QUALITY = Buffer.from(',"q":{');
-const NEXT = Buffer.from(",");
+const [QUOTE, COMMA, CLOSING_BRACE] = [0x22, 0x2c, 0x7d] as const;
+const TIMES = new Stamp('{"t":[');
+const SIGNALS = new Stamp('],"s":{');
+const QUALITY = new Stamp(',"q":{');
 
 /** The names of a group's signals, in order. */
 export interface Names {
   /** Each as JSON text with its colon. */
-  readonly members: readonly Uint8Array[];
+  readonly members: readonly Stamp[];
   /** Upper bound of what opening a group for these signals adds. */
   readonly openingBytes: number;
 }
 
-export function namesOf(names: readonly string[]): Names {
-  const members = names.map((name) => Buffer.from(`${JSON.stringify(name)}:`));
-  const bytes = members.reduce((sum, { length }) => sum + 2 * (length - 1) + COLUMN_BYTES, 0);
+export function nameStamp(name: string): Stamp {
+  return new Stamp(`${JSON.stringify(name)}:`);
+}
+
+export function namesOf(members: readonly Stamp[]): Names {
+  const bytes = members.reduce((sum, stamp) => sum + 2 * (stamp.bytes - 1) + COLUMN_BYTES, 0);
   return { members, openingBytes: bytes + GROUP_BYTES + TIME_BYTES };
 }
 
@@ -37,10 +40,9 @@ const NO_NAMES: Names = { members: [], openingBytes: 0 };
 /** Serves for one group after the other: `begin` is the start of each. */
 export class GroupText {
   #names = NO_NAMES;
-  /** Per row its first cell, and milliseconds since the row before; the first is placed when t0 is known. */
-  readonly #cells: number[] = [];
+  readonly #rows = { firsts: [] as number[], count: 0 };
+  /** Per row milliseconds since the row before; the first is placed when t0 is known. */
   readonly #deltas: number[] = [];
-  #rows = 0;
   key = "";
   firstMs = 0;
   lastMs = 0;
@@ -49,60 +51,53 @@ export class GroupText {
   begin(key: string, names: Names): void {
     this.key = key;
     this.#names = names;
-    this.#rows = 0;
+    this.#rows.count = 0;
   }
 
   /** A row whose cells begin at `firstCell`, parallel to the names; `tMs` is not before the last. */
   add(tMs: number, firstCell: number): void {
-    if (this.#rows === 0) this.firstMs = tMs;
-    this.#cells[this.#rows] = firstCell;
-    this.#deltas[this.#rows] = this.#rows === 0 ? 0 : tMs - this.lastMs;
-    this.#rows++;
+    const row = this.#rows.count++;
+    if (row === 0) this.firstMs = tMs;
+    this.#rows.firsts[row] = firstCell;
+    this.#deltas[row] = row === 0 ? 0 : tMs - this.lastMs;
     this.lastMs = tMs;
   }
 
-  /** Writes it; returns its end. */
-  write(out: Buffer, start: number, { cells, t0 }: { readonly cells: Cells; readonly t0: number }): number {
-    const { members } = this.#names;
-    let at = writeNumber(out, put(out, start, TIMES), this.firstMs - t0);
-    for (let row = 1; row < this.#rows; row++) {
-      out[at++] = COMMA;
-      at = writeNumber(out, at, this.#deltas[row] as number);
+  /** Writes its times up to the last one, the first relative to `t0`; returns the end. */
+  writeTimes(page: Page, start: number, t0: number): number {
+    let at = writeNumber(page, TIMES.write(page, start), this.firstMs - t0);
+    for (let row = 1; row < this.#rows.count; row++) {
+      page.bytes[at++] = COMMA;
+      at = writeNumber(page, at, this.#deltas[row] as number);
     }
-    at = put(out, at, SIGNALS);
-    for (let column = 0; column < members.length; column++) {
-      if (column > 0) out[at++] = COMMA;
-      at = put(out, at, members[column] as Uint8Array);
-      out[at++] = OPENING_BRACKET;
-      at = cells.writeColumn(out, at, { firsts: this.#cells, rows: this.#rows, column });
-      out[at++] = CLOSING_BRACKET;
-    }
+    return at;
+  }
+
+  /** Writes the rest; returns its end. */
+  writeRest(page: Page, start: number, cells: Cells): number {
+    const out = page.bytes;
+    let at = cells.writeColumns(page, SIGNALS.write(page, start), { names: this.#names.members, rows: this.#rows });
     out[at++] = CLOSING_BRACE;
-    if (!cells.allGood) at = this.#writeQuality(out, at, cells);
+    if (!cells.allGood) at = this.#writeQuality(page, at, cells);
     out[at++] = CLOSING_BRACE;
     return at;
   }
 
   /** Only for signals that are not all good. */
-  #writeQuality(out: Buffer, start: number, cells: Cells): number {
+  #writeQuality(page: Page, start: number, cells: Cells): number {
+    const out = page.bytes;
     const { members } = this.#names;
     let at = start;
     for (let column = 0; column < members.length; column++) {
-      const place = { firsts: this.#cells, rows: this.#rows, column };
-      if (cells.isGood(place)) continue;
-      at = put(out, at, at === start ? QUALITY : NEXT);
-      at = put(out, at, members[column] as Uint8Array);
+      if (cells.isGood(column, this.#rows)) continue;
+      if (at === start) at = QUALITY.write(page, at);
+      else out[at++] = COMMA;
+      at = (members[column] as Stamp).write(page, at);
       out[at++] = QUOTE;
-      at = cells.writeLetters(out, at, place);
+      at = cells.writeLetters(page, at, { column, rows: this.#rows });
       out[at++] = QUOTE;
     }
     if (at > start) out[at++] = CLOSING_BRACE;
     return at;
   }
-}
-
-/** For a few bytes the call into native code would cost more than they do. */
-function put(out: Buffer, start: number, bytes: Uint8Array): number {
-  for (let i = 0; i < bytes.length; i++) out[start + i] = bytes[i] as number;
-  return start + bytes.length;
 }

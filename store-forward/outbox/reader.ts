@@ -1,5 +1,5 @@
 /** Sealed records as they are read: lazily, few at a time, each verified before anybody gets it. */
-import { PackReader } from "../../core/pack.ts";
+import { PackedBatches } from "../../core/pack.ts";
 import type { Stream } from "../../core/record.ts";
 import { crcHolds } from "../../core/record.ts";
 import type { Batch } from "../../core/sample.ts";
@@ -223,12 +223,8 @@ function* views(rows: readonly PackedRow[]): Generator<Uint8Array, void, void> {
 }
 
 /** The batches of packed rows, each valid until the next is taken. Throws RangeError on bytes that are none. */
-export function* unpackAll(rows: Iterable<Uint8Array>): Generator<Batch, void, void> {
-  const reader = new PackReader();
-  for (const row of rows) {
-    reader.begin(row);
-    for (let batch = reader.next(); batch !== undefined; batch = reader.next()) yield batch;
-  }
+export function unpackAll(rows: Iterable<Uint8Array>): Iterable<Batch> {
+  return new PackedBatches(rows);
 }
 
 /** Encoded records under their identity. */
@@ -246,9 +242,11 @@ export function namedRecords(
 /** Checksums and sample counts of encoded records, as a seal stores them. */
 export function sumsOf(records: SealResult["records"]): Uint8Array {
   const view = new DataView(new ArrayBuffer(8 * records.length));
-  for (const [index, { crc, samples }] of records.entries()) {
-    view.setUint32(8 * index, crc, true);
-    view.setUint32(8 * index + 4, samples, true);
+  let at = 0;
+  for (const { crc, samples } of records) {
+    view.setUint32(at, crc, true);
+    view.setUint32(at + 4, samples, true);
+    at += 8;
   }
   return new Uint8Array(view.buffer);
 }

@@ -1,14 +1,18 @@
 /** A packed row's bytes: core/pack.ts, zstd where smaller, under a checksum that every read verifies. */
 import { crc32, constants as zlib } from "node:zlib";
 import { BusbarError, messageOf } from "../../core/errors.ts";
-import { PackReader } from "../../core/pack.ts";
+import { PackSkimmer } from "../../core/pack.ts";
 import { ZstdFrames, ZstdPlains } from "../../core/zstd-frames.ts";
 import type { PackedRow } from "./schema.ts";
 
 const PLAIN = 0;
 const ZSTD = 1;
-/** Level 1: on rows of this size level 3 saved nothing and small boards have little to spare. */
-const FRAMES = new ZstdFrames({ params: { [zlib.ZSTD_c_compressionLevel]: 1 } });
+/**
+ * Level 1: on rows of this size level 3 saved nothing and small boards have little to spare. Its table for small rows has
+ * 2^15 places, which are cleared for each: with 2^14 a row of 11 kB takes a sixth less time, and none comes out larger
+ * than by a byte or two; rows of 20 to 130 kB, where it would take 2^13, come out 1 to 2 % smaller.
+ */
+const FRAMES = new ZstdFrames({ params: { [zlib.ZSTD_c_compressionLevel]: 1, [zlib.ZSTD_c_hashLog]: 14 } });
 /** Far above what one row is ever given; a broken row cannot claim more. */
 const PLAINS = new ZstdPlains(16 * 1024 * 1024);
 
@@ -26,23 +30,26 @@ export function spanOf(bytes: Uint8Array): Span {
   let samples = 0;
   let t0 = Number.POSITIVE_INFINITY;
   let t1 = Number.NEGATIVE_INFINITY;
-  const reader = new PackReader();
-  reader.begin(bytes);
-  for (let batch = reader.next(); batch !== undefined; batch = reader.next()) {
-    const { tUs, numbers } = batch;
-    if (!Number.isFinite(tUs)) throw new RangeError("packed batch: no time");
-    samples += numbers.length;
-    t0 = Math.min(t0, Math.floor(tUs / 1000));
-    t1 = Math.max(t1, Math.floor(tUs / 1000));
+  const skimmer = new PackSkimmer(bytes);
+  while (skimmer.next()) {
+    const ms = Math.floor(skimmer.tUs / 1000);
+    if (!Number.isFinite(ms)) throw new RangeError("packed batch: no time");
+    samples += skimmer.entries;
+    if (ms < t0) t0 = ms;
+    if (ms > t1) t1 = ms;
   }
   return { samples, t0, t1 };
 }
 
+/** The data lies in memory that the next call writes to. */
 export function encodeRow(about: Unstored, raw: Uint8Array): Omit<PackedRow, "id"> {
-  const frame = FRAMES.compress(raw);
+  const { stream, boot, sync, t_min, t_max, samples } = about;
+  const frame = FRAMES.view(raw);
   const smaller = frame.length < raw.length;
-  const row = { ...about, coding: smaller ? ZSTD : PLAIN, data: smaller ? frame : raw };
-  return { ...row, crc: checksum(row) };
+  const coding = smaller ? ZSTD : PLAIN;
+  const data = smaller ? frame : raw;
+  const crc = checksum({ stream, boot, sync, t_min, t_max, samples, coding, data });
+  return { stream, boot, sync, t_min, t_max, samples, coding, crc, data };
 }
 
 /** The packed bytes as they were stored. Throws BusbarError STORE_CORRUPT when the row is not what was written. */
@@ -64,5 +71,5 @@ export function viewRow(row: PackedRow): Uint8Array {
 // The columns decide what becomes of the data, so they are under the checksum too.
 function checksum(row: Omit<PackedRow, "id" | "crc">): number {
   const { stream, boot, sync, t_min, t_max, samples, coding, data } = row;
-  return crc32(data, crc32([stream, boot, sync, t_min, t_max, samples, coding].join(" ")));
+  return crc32(data, crc32(`${stream} ${boot} ${sync} ${t_min} ${t_max} ${samples} ${coding}`));
 }

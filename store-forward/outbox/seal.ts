@@ -8,18 +8,24 @@
  * group of their own. Records follow by asset in order of first appearance, those of one asset in order of their data.
  */
 import { crc32 } from "node:zlib";
+import { PackedBatches, type PackReader } from "../../core/pack.ts";
 import type { Stream } from "../../core/record.ts";
 import { crcOfWhole, headFromBoot, headToSeq, writeCrc } from "../../core/record.ts";
 import type { Batch } from "../../core/sample.ts";
 import { AssetDraft, type Draft } from "./asset-draft.ts";
 import { Cells } from "./cells.ts";
 import { writeNumber } from "./number-text.ts";
-import { Splitter } from "./splitter.ts";
+import { OVERHANG_BYTES, type Page, pageOf, Stamp } from "./page.ts";
+import { type Part, Splitter } from "./splitter.ts";
 
 export const ENCODER = 1;
+/** Samples of a batch that may take the shorter way. */
+const MAX_USUAL = 256;
+/** Batches of a list of signals that take the longer way at once after one had to. */
+const PAUSE = 15;
 const COMMA = 0x2c;
 const CLOSING_BRACKET = 0x5d;
-const BODY = Buffer.from(',"g":[');
+const BODY = new Stamp(',"g":[');
 
 /** What is the same for all records of one birth. */
 export interface Origin {
@@ -60,8 +66,12 @@ export class Sealer {
   readonly #origin: Origin;
   readonly #splitter: Splitter;
   readonly #cells = new Cells();
-  readonly #assets = new Map<string, AssetDraft>();
-  readonly #heads = new Map<string, Buffer>();
+  /** Of one batch. */
+  readonly #values = new Float64Array(MAX_USUAL);
+  /** By the place of their asset. */
+  readonly #assets: AssetDraft[] = [];
+  /** The same. */
+  readonly #heads: Stamp[] = [];
   /** Epoch and stream that the heads are of. */
   #headsOf = "";
 
@@ -74,47 +84,82 @@ export class Sealer {
   seal(batches: Iterable<Batch>, head: SealHead, room: Room = Buffer.allocUnsafeSlow): SealResult {
     this.#cells.clear();
     const growing: AssetDraft[] = [];
-    let unknown = 0;
     try {
-      for (const batch of batches) {
-        const plan = this.#splitter.divide(batch);
-        unknown += plan.unknown;
-        for (const part of plan.parts) {
-          const draft = this.#assetOf(part.asset);
-          if (draft.empty) growing.push(draft);
-          draft.add(batch, part);
-        }
-      }
+      const unknown = batches instanceof PackedBatches ? this.#takeAll(batches, growing) : this.#each(batches, growing);
       return { records: this.#written(growing, head, room), unknown };
     } finally {
       for (const draft of growing) draft.clear();
     }
   }
 
-  #assetOf(asset: string): AssetDraft {
-    let draft = this.#assets.get(asset);
-    if (draft === undefined) {
-      draft = new AssetDraft(asset, this.#cells);
-      this.#assets.set(asset, draft);
+  /** Most batches are good numbers of one asset, read together again and again: those take a shorter way. */
+  #takeAll(batches: PackedBatches, growing: AssetDraft[]): number {
+    let unknown = 0;
+    for (let reader = batches.reader(); reader !== undefined; reader = batches.reader()) {
+      if (this.#takeUsual(reader, growing)) continue;
+      const batch = reader.next();
+      if (batch !== undefined) unknown += this.#take(batch, growing);
     }
-    return draft;
+    return unknown;
+  }
+
+  /** Samples that cannot be told. */
+  #each(batches: Iterable<Batch>, growing: AssetDraft[]): number {
+    let unknown = 0;
+    for (const batch of batches) unknown += this.#take(batch, growing);
+    return unknown;
+  }
+
+  #takeUsual(reader: PackReader, growing: AssetDraft[]): boolean {
+    const plan = this.#splitter.usual(reader.first);
+    if (plan?.whole === undefined || plan.numbers.length > this.#values.length) return false;
+    if (plan.pause > 0) {
+      plan.pause--;
+      return false;
+    }
+    if (!reader.nextOf(plan.numbers, this.#values)) {
+      plan.pause = PAUSE;
+      return false;
+    }
+    const draft = this.#assetOf(plan.whole);
+    if (draft.empty) growing.push(draft);
+    draft.addGood(reader.tUs, this.#values, plan.whole);
+    return true;
+  }
+
+  #take(batch: Batch, growing: AssetDraft[]): number {
+    const plan = this.#splitter.divide(batch);
+    for (const part of plan.parts) {
+      const draft = this.#assetOf(part);
+      if (draft.empty) growing.push(draft);
+      draft.add(batch, part);
+    }
+    return plan.unknown;
+  }
+
+  #assetOf({ asset, place }: Part): AssetDraft {
+    this.#assets[place] ??= new AssetDraft(asset, place, this.#cells);
+    return this.#assets[place];
   }
 
   /** All in one buffer: thousands of small ones cost more than what is written into them. */
   #written(growing: readonly AssetDraft[], head: SealHead, room: Room): SealedBytes[] {
-    let bytes = 0;
+    let bytes = OVERHANG_BYTES;
     for (const { drafts } of growing) for (let i = 0; i < drafts.taken; i++) bytes += drafts.at(i).maxBytes;
-    const out = room(bytes);
-    const fromBoot = Buffer.from(headFromBoot({ ...head, birth: this.#origin.birthId }));
+    const page = pageOf(room(bytes));
+    const out = page.bytes;
+    const fromBoot = new Stamp(headFromBoot({ ...head, birth: this.#origin.birthId }));
+    this.#headsFor(head);
     const records: SealedBytes[] = [];
     let at = 0;
-    for (const { asset, drafts } of growing) {
+    for (const assetDraft of growing) {
+      const { asset, drafts } = assetDraft;
+      const toSeq = this.#headOf(assetDraft, head);
       for (let i = 0; i < drafts.taken; i++) {
         const from = at;
         const draft = drafts.at(i);
-        at = copy(this.#headOf(asset, head), out, at);
-        at = copy(fromBoot, out, writeNumber(out, at, head.firstSeq + records.length));
-        at = this.#writeBody(draft, out, writeNumber(out, at, draft.t0));
+        at = fromBoot.write(page, writeNumber(page, toSeq.write(page, at), head.firstSeq + records.length));
+        at = this.#writeBody(draft, page, at);
         const crc = crc32(out.subarray(from, at));
         at = writeCrc(out, at, crc);
         records.push({ asset, plain: out.subarray(from, at), crc: crcOfWhole(crc), samples: draft.samples });
@@ -123,30 +168,28 @@ export class Sealer {
     return records;
   }
 
-  #writeBody({ groups, t0 }: Draft, out: Buffer, start: number): number {
-    let at = copy(BODY, out, start);
+  /** From the value of `t0` on. */
+  #writeBody(draft: Draft, page: Page, start: number): number {
+    const { groups, t0 } = draft;
+    const out = page.bytes;
+    let at = BODY.write(page, writeNumber(page, start, t0));
     for (let i = 0; i < groups.taken; i++) {
       if (i > 0) out[at++] = COMMA;
-      at = groups.at(i).write(out, at, { cells: this.#cells, t0 });
+      const group = groups.at(i);
+      at = group.writeRest(page, group.writeTimes(page, at, t0), this.#cells);
     }
     out[at++] = CLOSING_BRACKET;
     return at;
   }
 
-  #headOf(asset: string, { epoch, stream: c }: SealHead): Buffer {
-    const of = `${epoch} ${c}`;
-    if (of !== this.#headsOf) this.#heads.clear();
+  #headsFor({ epoch, stream }: SealHead): void {
+    const of = `${epoch} ${stream}`;
+    if (of !== this.#headsOf) this.#heads.length = 0;
     this.#headsOf = of;
-    let head = this.#heads.get(asset);
-    if (head === undefined) {
-      head = Buffer.from(headToSeq({ k: "data", gw: this.#origin.gateway, asset, epoch, c }));
-      this.#heads.set(asset, head);
-    }
-    return head;
   }
-}
 
-function copy(bytes: Buffer, out: Buffer, at: number): number {
-  out.set(bytes, at);
-  return at + bytes.length;
+  #headOf({ asset, place }: AssetDraft, { epoch, stream: c }: SealHead): Stamp {
+    this.#heads[place] ??= new Stamp(headToSeq({ k: "data", gw: this.#origin.gateway, asset, epoch, c }));
+    return this.#heads[place];
+  }
 }

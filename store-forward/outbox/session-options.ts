@@ -29,10 +29,7 @@ export interface Committed extends Pick<CommitResult, "dropped" | "expired" | "u
 export type BeginOptions = SessionOptions & Beginning & { readonly synced: boolean };
 
 /** What one commit is given from outside. */
-export type Work = Pick<
-  CommitInput,
-  "batches" | "critical" | "losses" | "lost" | "seal" | "final" | "linkUp" | "nowMs" | "synced" | "publishIntervalMs"
->;
+export type Work = CommitInput["work"];
 
 /** For the status. */
 export interface Summary extends Pick<OutboxStatus, "streams" | "waiting" | "salvage"> {

@@ -103,14 +103,14 @@ export class Session {
 
   /** All of it in one durable transaction. Throws what SQLite throws; then nothing changed. */
   commit(work: Work): Committed {
-    const { store, expireAfterMs } = this.#o;
-    const limit = this.#limit();
-    const known = { acks: this.#acks, reader: this.#reader, epochs: this.#epochs, open: this.#open };
+    const { store } = this.#o;
     const { identity } = this;
+    const known = { acks: this.#acks, reader: this.#reader, epochs: this.#epochs, open: this.#open };
     const sealing = this.#epochs.get(this.#renewal?.from ?? identity.epoch.n) ?? identity.epoch;
     const all = (): CommitResult => {
       for (const { record, reason } of this.#dead) store.addDeadLetter(record, reason, work.nowMs);
-      return commitAll({ ...this.#o, ...work, ...known, identity, sealing, limitBytes: limit, expireAfterMs });
+      // In the transaction: by itself, to ask for the file's size costs as much as a row.
+      return commitAll({ session: this.#o, known, work, identity, sealing, limitBytes: this.#limit() });
     };
     const result = this.#orMended(() => store.transaction(all));
     const nextCritical = this.#acks.mark("c", identity.epoch.n).next;

@@ -3,8 +3,11 @@ import type { Stream } from "../../core/record.ts";
 import type { SealedRecord } from "../queue.ts";
 import { DbFile } from "./db-file.ts";
 import { prepareSchema } from "./migrate.ts";
+import { Gaps, Marks } from "./remembered.ts";
+import { PACKED_COLUMNS, type PackedCells, packedOf } from "./row-cells.ts";
 import type { EpochRow, GapRow, MarkRow, PackedRow, RecordRow, SealRow } from "./schema.ts";
 import { RottedSeal, sealChecksum, sound } from "./seal-sum.ts";
+import { SealsAhead } from "./seals-ahead.ts";
 import type { Database, Statement } from "./sqlite.ts";
 
 /** Epochs below it are free for those of a file that was set aside (salvage.ts). */
@@ -12,17 +15,15 @@ export const FIRST_EPOCH = 1000;
 const ROW_FLOOR = 2 ** 40;
 
 type Sql<P extends unknown[], R = never> = Statement<P, R>;
-type Seek = [Stream, number, number];
 
 export class Store extends DbFile {
   readonly #db: Database;
   readonly #addPacked: Sql<[number | null, string, number, number, number, number, number, number, number, Uint8Array]>;
-  readonly #packedRange: Sql<[number, number, Stream], PackedRow>;
+  readonly #packedRange: Sql<[number, number, Stream], PackedCells>;
   readonly #packedAfter: Sql<[number, Stream], PackedRow>;
   readonly #dropPacked: Sql<[number, number, Stream]>;
   readonly #addSeal: Sql<[SealRow]>;
-  readonly #sealAt: Sql<Seek, SealRow>;
-  readonly #sealAfter: Sql<Seek, SealRow>;
+  readonly #seals: SealsAhead;
   readonly #firstSeal: Sql<[Stream], SealRow>;
   readonly #lastSeal: Sql<[Stream], SealRow>;
   readonly #scanSeals: Sql<[Stream], SealRow>;
@@ -34,12 +35,8 @@ export class Store extends DbFile {
   readonly #firstLossy: Sql<[number], RecordRow>;
   readonly #dropRecord: Sql<[number, number]>;
   readonly #dropRecords: Sql<[number, number]>;
-  readonly #mark: Sql<[number, Stream], MarkRow>;
-  readonly #setMark: Sql<[number, string, number, number]>;
-  readonly #marks: Sql<[], MarkRow>;
-  readonly #addGap: Sql<(string | number | null)[]>;
-  readonly #gaps: Sql<[], GapRow>;
-  readonly #dropGap: Sql<[number]>;
+  readonly #marks: Marks;
+  readonly #gaps: Gaps;
   readonly #birth: Sql<[number], Uint8Array>;
   readonly #birthIds: Sql<[], { readonly id: string; readonly payload: Uint8Array; readonly boot: number }>;
   readonly #oldestBoot: Sql<[], number | null>;
@@ -47,86 +44,93 @@ export class Store extends DbFile {
   readonly #epochs: Sql<[], EpochRow>;
   readonly #meta: Sql<[string], string>;
   #rowFloor: number;
+  /** The highest id of `packed`; undefined: not asked since it may have gone. */
+  #newestKnown: number | undefined;
 
   /** Makes the tables in an empty file. Throws BusbarError STORE_CORRUPT when the file is of another version or program. */
   constructor(db: Database) {
     super(db);
     this.#db = db;
     prepareSchema(db);
-    this.#addPacked = db.prepare(
+    this.#addPacked = this.prepare(
       "INSERT INTO packed(id, stream, boot, sync, t_min, t_max, samples, coding, crc, data) VALUES(?,?,?,?,?,?,?,?,?,?)",
     );
-    this.#packedRange = db.prepare("SELECT * FROM packed WHERE id BETWEEN ? AND ? AND stream = ? ORDER BY id");
-    this.#packedAfter = db.prepare("SELECT * FROM packed WHERE id > ? AND stream = ? ORDER BY id");
-    this.#dropPacked = db.prepare("DELETE FROM packed WHERE id BETWEEN ? AND ? AND stream = ?");
-    this.#addSeal = db.prepare(
+    this.#packedRange = this.prepare<[number, number, Stream], PackedCells>(
+      `SELECT ${PACKED_COLUMNS} FROM packed WHERE id BETWEEN ? AND ? AND stream = ? ORDER BY id`,
+    ).raw();
+    this.#packedAfter = this.prepare("SELECT * FROM packed WHERE id > ? AND stream = ? ORDER BY id");
+    this.#dropPacked = this.prepare("DELETE FROM packed WHERE id BETWEEN ? AND ? AND stream = ?");
+    this.#addSeal = this.prepare(
       `INSERT INTO seal VALUES(@stream, @epoch, @seq_from, @seq_to, @row_from, @row_to, @boot, @sync, @sealed_ms,
        @t_min, @t_max, @encoder, @sums, @crc)`,
     );
     const seal = "SELECT * FROM seal WHERE stream = ?";
-    this.#sealAt = db.prepare(`${seal} AND epoch = ? AND seq_from <= ? ORDER BY seq_from DESC LIMIT 1`);
-    this.#sealAfter = db.prepare(`${seal} AND (epoch, seq_from) > (?, ?) ORDER BY epoch, seq_from LIMIT 1`);
-    this.#firstSeal = db.prepare(`${seal} ORDER BY epoch, seq_from LIMIT 1`);
-    this.#lastSeal = db.prepare(`${seal} ORDER BY epoch DESC, seq_from DESC LIMIT 1`);
-    this.#scanSeals = db.prepare(seal);
-    this.#outline = db.prepare(
+    this.#seals = new SealsAhead(this);
+    this.#firstSeal = this.prepare(`${seal} ORDER BY epoch, seq_from LIMIT 1`);
+    this.#lastSeal = this.prepare(`${seal} ORDER BY epoch DESC, seq_from DESC LIMIT 1`);
+    this.#scanSeals = this.prepare(seal);
+    this.#outline = this.prepare(
       "SELECT id, boot, sync, t_min, t_max, samples FROM packed WHERE id BETWEEN ? AND ? AND stream = ? ORDER BY id",
     );
-    this.#dropSeal = db.prepare("DELETE FROM seal WHERE stream = ? AND epoch = ? AND seq_from = ?");
-    this.#addRecord = db.prepare("INSERT INTO record VALUES(?,?,?,?,?,?,?)");
+    this.#dropSeal = this.prepare("DELETE FROM seal WHERE stream = ? AND epoch = ? AND seq_from = ?");
+    this.#addRecord = this.prepare("INSERT INTO record VALUES(?,?,?,?,?,?,?)");
     const record = "SELECT * FROM record";
-    this.#recordsAfter = db.prepare(`${record} WHERE (epoch, seq) > (?, ?) ORDER BY epoch, seq LIMIT ?`);
-    this.#recordSeqAfter = db
-      .prepare<[number, number], number>("SELECT min(seq) FROM record WHERE epoch = ? AND seq > ?")
-      .pluck();
-    this.#firstLossy = db.prepare(`${record} WHERE kind <> 'gap' ORDER BY epoch, seq LIMIT ?`);
-    this.#dropRecord = db.prepare("DELETE FROM record WHERE epoch = ? AND seq = ?");
-    this.#dropRecords = db.prepare("DELETE FROM record WHERE epoch = ? AND seq <= ?");
-    this.#mark = db.prepare("SELECT * FROM mark WHERE epoch = ? AND stream = ?");
-    this.#setMark = db.prepare("INSERT OR REPLACE INTO mark VALUES(?,?,?,?)");
-    this.#marks = db.prepare("SELECT * FROM mark ORDER BY epoch, stream");
-    this.#addGap = db.prepare("INSERT OR REPLACE INTO gap VALUES(?,?,?,?,?,?,?,?,?,?)");
-    this.#gaps = db.prepare("SELECT * FROM gap ORDER BY id");
-    this.#dropGap = db.prepare("DELETE FROM gap WHERE id = ?");
-    this.#birth = db
-      .prepare<[number], Uint8Array>("SELECT payload FROM birth JOIN run ON run.birth = birth.id WHERE run.boot = ?")
-      .pluck();
-    this.#birthIds = db.prepare(
+    this.#recordsAfter = this.prepare(`${record} WHERE (epoch, seq) > (?, ?) ORDER BY epoch, seq LIMIT ?`);
+    this.#recordSeqAfter = this.prepare<[number, number], number>(
+      "SELECT min(seq) FROM record WHERE epoch = ? AND seq > ?",
+    ).pluck();
+    this.#firstLossy = this.prepare(`${record} WHERE kind <> 'gap' ORDER BY epoch, seq LIMIT ?`);
+    this.#dropRecord = this.prepare("DELETE FROM record WHERE epoch = ? AND seq = ?");
+    this.#dropRecords = this.prepare("DELETE FROM record WHERE epoch = ? AND seq <= ?");
+    this.#marks = new Marks(this);
+    this.#gaps = new Gaps(this);
+    this.#birth = this.prepare<[number], Uint8Array>(
+      "SELECT payload FROM birth JOIN run ON run.birth = birth.id WHERE run.boot = ?",
+    ).pluck();
+    this.#birthIds = this.prepare(
       "SELECT id, payload, max(boot) AS boot FROM birth JOIN run ON run.birth = birth.id GROUP BY id ORDER BY boot",
     );
-    this.#oldestBoot = db
-      .prepare<[], number | null>(
-        `SELECT min(boot) FROM (SELECT * FROM (SELECT boot FROM packed ORDER BY id LIMIT 1)
+    this.#oldestBoot = this.prepare<[], number | null>(
+      `SELECT min(boot) FROM (SELECT * FROM (SELECT boot FROM packed ORDER BY id LIMIT 1)
          UNION ALL SELECT * FROM (SELECT boot FROM record ORDER BY epoch, seq LIMIT 1))`,
-      )
-      .pluck();
-    this.#newestRow = db.prepare<[], number | null>("SELECT max(id) FROM packed").pluck();
-    this.#epochs = db.prepare("SELECT * FROM epoch ORDER BY n");
-    this.#meta = db.prepare<[string], string>("SELECT value FROM meta WHERE key = ?").pluck();
+    ).pluck();
+    this.#newestRow = this.prepare<[], number | null>("SELECT max(id) FROM packed").pluck();
+    this.#epochs = this.prepare("SELECT * FROM epoch ORDER BY n");
+    this.#meta = this.prepare<[string], string>("SELECT value FROM meta WHERE key = ?").pluck();
     this.#rowFloor = Number(this.meta("row_floor") ?? 0);
+  }
+
+  override transaction<T>(body: () => T): T {
+    try {
+      return super.transaction(body);
+    } finally {
+      // Rolled back, it left what it had read.
+      this.#seals.forget();
+    }
   }
 
   /** Changes with every commit that stores or numbers something. */
   fingerprint(): string {
-    return `${this.#newestRow.get() ?? 0} ${JSON.stringify(this.marks())}`;
+    return `${this.#newest()} ${this.#marks.text}`;
   }
 
   addPacked(row: Omit<PackedRow, "id"> & { readonly id?: number }): number {
     const { stream, boot, sync, t_min, t_max, samples, coding, crc, data } = row;
-    const next = this.#rowFloor === 0 ? null : Math.max(this.#newestRow.get() ?? 0, this.#rowFloor) + 1;
-    return Number(
-      this.#addPacked.run(row.id ?? next, stream, boot, sync, t_min, t_max, samples, coding, crc, data).lastInsertRowid,
-    );
+    const next = this.#rowFloor === 0 ? null : Math.max(this.#newest(), this.#rowFloor) + 1;
+    const cells = [row.id ?? next, stream, boot, sync, t_min, t_max, samples, coding, crc, data] as const;
+    const id = Number(this.run(this.#addPacked, ...cells).lastInsertRowid);
+    if (this.#newestKnown !== undefined) this.#newestKnown = Math.max(this.#newestKnown, id);
+    return id;
   }
   packedRange(stream: Stream, from: number, to: number): PackedRow[] {
-    return this.#packedRange.all(from, to, stream);
+    return this.#packedRange.all(from, to, stream).map(packedOf);
   }
   /**
    * Rows that no seal covers; `sealing`: the epoch under which seals are made, if it is not the latest. Throws RottedSeal
    * when nobody can tell where the last seal ends.
    */
   unsealed(stream: Stream, sealing?: number): PackedRow[] {
-    const own = sealing === undefined ? undefined : this.#sealAt.get(stream, sealing, Number.MAX_SAFE_INTEGER);
+    const own = sealing === undefined ? undefined : this.#seals.lastFrom(stream, sealing, Number.MAX_SAFE_INTEGER);
     const last = sound(own ?? this.#lastSeal.get(stream));
     if (last !== undefined && last.seq_to < this.mark(last.epoch, stream).next - 1) {
       throw new RottedSeal(`outbox seal ${stream} after ${last.seq_to}: it is gone`);
@@ -142,16 +146,17 @@ export class Store extends DbFile {
     return this.#outline.all(from, to, stream);
   }
   dropPacked(stream: Stream, from: number, to: number): void {
-    this.#dropPacked.run(from, to, stream);
+    this.run(this.#dropPacked, from, to, stream);
+    if (this.#newestKnown !== undefined && this.#newestKnown <= to) this.#newestKnown = undefined;
   }
 
   addSeal(row: Omit<SealRow, "crc">): void {
-    this.#addSeal.run({ ...row, crc: sealChecksum(row) });
+    this.#seals.forget();
+    this.run(this.#addSeal, { ...row, crc: sealChecksum(row) });
   }
   /** The seal that holds the first stored record after (epoch, seq). Throws RottedSeal. */
   sealAfter(stream: Stream, epoch: number, seq: number): SealRow | undefined {
-    const at = this.#sealAt.get(stream, epoch, seq);
-    return sound(at !== undefined && at.seq_to > seq ? at : this.#sealAfter.get(stream, epoch, seq));
+    return this.#seals.after(stream, epoch, seq);
   }
   /** Throws RottedSeal. */
   firstSeal(stream: Stream): SealRow | undefined {
@@ -162,16 +167,18 @@ export class Store extends DbFile {
     return this.#scanSeals.iterate(stream);
   }
   /** The seal alone, without its rows. False when it cannot be found where it was read. */
-  dropSealRow({ stream, epoch, seq_from }: SealRow): boolean {
-    return this.#dropSeal.run(stream, epoch, seq_from).changes === 1;
+  dropSealRow(seal: SealRow): boolean {
+    const { stream, epoch, seq_from } = seal;
+    this.#seals.dropped(seal);
+    return this.run(this.#dropSeal, stream, epoch, seq_from).changes === 1;
   }
-  dropSeal({ stream, epoch, seq_from, row_from, row_to }: SealRow): void {
-    this.dropPacked(stream, row_from, row_to);
-    this.#dropSeal.run(stream, epoch, seq_from);
+  dropSeal(seal: SealRow): void {
+    this.dropPacked(seal.stream, seal.row_from, seal.row_to);
+    this.dropSealRow(seal);
   }
 
   addRecord(row: RecordRow): void {
-    this.#addRecord.run(row.epoch, row.seq, row.boot, row.kind, row.asset, row.sealed_ms, row.plain);
+    this.run(this.#addRecord, row.epoch, row.seq, row.boot, row.kind, row.asset, row.sealed_ms, row.plain);
   }
   recordsAfter(epoch: number, seq: number, limit: number): RecordRow[] {
     return this.#recordsAfter.all(epoch, seq, limit);
@@ -181,10 +188,10 @@ export class Store extends DbFile {
     return this.#firstLossy.all(limit);
   }
   dropRecord(epoch: number, seq: number): void {
-    this.#dropRecord.run(epoch, seq);
+    this.run(this.#dropRecord, epoch, seq);
   }
   dropRecordsUpTo(epoch: number, seq: number): void {
-    this.#dropRecords.run(epoch, seq);
+    this.run(this.#dropRecords, epoch, seq);
   }
   /** The lowest stored number above `seq`, or undefined. */
   firstSeqAfter(stream: Stream, epoch: number, seq: number): number | undefined {
@@ -194,31 +201,30 @@ export class Store extends DbFile {
   }
 
   mark(epoch: number, stream: Stream): MarkRow {
-    return this.#mark.get(epoch, stream) ?? { epoch, stream, next: 1, acked: 0 };
+    return this.#marks.at(epoch, stream) ?? { epoch, stream, next: 1, acked: 0 };
   }
-  marks(): MarkRow[] {
+  marks(): readonly MarkRow[] {
     return this.#marks.all();
   }
-  setMark({ epoch, stream, next, acked }: MarkRow): void {
-    this.#setMark.run(epoch, stream, next, acked);
+  setMark(mark: MarkRow): void {
+    this.#marks.set(mark);
   }
 
-  gaps(): GapRow[] {
+  gaps(): readonly GapRow[] {
     return this.#gaps.all();
   }
   /** A new gap (id null) or another state of a known one. */
   putGap(gap: Omit<GapRow, "id"> & { readonly id: number | null }): void {
-    const { id, stream, epoch, seq_from, seq_to, samples, reason, t0, t1, since_ms } = gap;
-    this.#addGap.run(id, stream, epoch, seq_from, seq_to, samples, reason, t0, t1, since_ms);
+    this.#gaps.put(gap);
   }
   dropGap(id: number): void {
-    this.#dropGap.run(id);
+    this.#gaps.drop(id);
   }
 
   /** Keeps what the cloud will never take; the newest thousand. */
   addDeadLetter({ epoch, stream, seq, plain }: SealedRecord, reason: string, nowMs: number): void {
     const sql = "INSERT INTO dead(epoch, stream, seq, reason, dead_ms, plain) VALUES(?,?,?,?,?,?)";
-    this.#db.prepare<unknown[], never>(sql).run(epoch, stream, seq, reason, nowMs, plain);
+    this.run(this.prepare<unknown[], never>(sql), epoch, stream, seq, reason, nowMs, plain);
     this.#db.exec("DELETE FROM dead WHERE id <= (SELECT max(id) FROM dead) - 1000");
   }
 
@@ -226,13 +232,13 @@ export class Store extends DbFile {
     return this.#epochs.all();
   }
   addEpoch(name: string, n: number | null = null): EpochRow {
-    return { n: Number(this.#db.prepare("INSERT INTO epoch VALUES(?,?)").run(n, name).lastInsertRowid), name };
+    return { n: Number(this.run(this.prepare("INSERT INTO epoch VALUES(?,?)"), n, name).lastInsertRowid), name };
   }
   meta(key: string): string | undefined {
     return this.#meta.get(key);
   }
   setMeta(key: string, value: string): void {
-    this.#db.prepare("INSERT OR REPLACE INTO meta VALUES(?,?)").run(key, value);
+    this.run(this.prepare("INSERT OR REPLACE INTO meta VALUES(?,?)"), key, value);
   }
 
   /** The birth payload that was current in that boot. */
@@ -244,7 +250,7 @@ export class Store extends DbFile {
     return this.#birthIds.all();
   }
   newestBoot(): number {
-    return this.#db.prepare<[], number | null>("SELECT max(boot) FROM run").pluck().get() ?? 0;
+    return this.prepare<[], number | null>("SELECT max(boot) FROM run").pluck().get() ?? 0;
   }
   /** The lowest boot that stored rows name; undefined when there are none. */
   oldestBoot(): number | undefined {
@@ -254,17 +260,17 @@ export class Store extends DbFile {
   newestTrueMs(): number {
     const last = "SELECT sync, t_max FROM packed ORDER BY id DESC LIMIT 100";
     const sql = `SELECT max(t_max) FROM (${last}) WHERE sync = 1`;
-    return this.#db.prepare<[], number | null>(sql).pluck().get() ?? 0;
+    return this.prepare<[], number | null>(sql).pluck().get() ?? 0;
   }
   /** Notes the start of a boot and forgets those that no row names any more. */
   beginRun(boot: number, birthId: string, payload: Uint8Array): void {
-    this.#db.prepare("DELETE FROM run WHERE boot < ?").run(this.oldestBoot() ?? boot);
+    this.run(this.prepare("DELETE FROM run WHERE boot < ?"), this.oldestBoot() ?? boot);
     this.addRun(boot, birthId, payload);
     this.#db.exec("DELETE FROM birth WHERE id NOT IN (SELECT birth FROM run)");
   }
   addRun(boot: number, birthId: string, payload: Uint8Array): void {
-    this.#db.prepare("INSERT OR IGNORE INTO run VALUES(?,?)").run(boot, birthId);
-    this.#db.prepare("INSERT OR IGNORE INTO birth VALUES(?,?)").run(birthId, payload);
+    this.run(this.prepare("INSERT OR IGNORE INTO run VALUES(?,?)"), boot, birthId);
+    this.run(this.prepare("INSERT OR IGNORE INTO birth VALUES(?,?)"), birthId, payload);
   }
   /** The epoch is one of a file that was set aside. */
   isSalvaged(epoch: number): boolean {
@@ -274,5 +280,17 @@ export class Store extends DbFile {
   leaveRoom(): void {
     this.#rowFloor = ROW_FLOOR;
     this.setMeta("row_floor", String(ROW_FLOOR));
+  }
+
+  #newest(): number {
+    this.#newestKnown ??= this.#newestRow.get() ?? 0;
+    return this.#newestKnown;
+  }
+
+  protected override forget(): void {
+    super.forget();
+    this.#newestKnown = undefined;
+    this.#marks.forget();
+    this.#gaps.forget();
   }
 }

@@ -13,6 +13,7 @@ import { makeRoom, type RoomOptions } from "./retention.ts";
 import { encodeRow } from "./rows.ts";
 import type { EpochRow, MarkRow, PackedRow, SealRow } from "./schema.ts";
 import { ENCODER } from "./seal.ts";
+import type { Store } from "./store.ts";
 import { noteTold } from "./told.ts";
 
 /** One row, and what one seal is made of (1,000 samples a second for a minute): what a read must hold in memory at once. */
@@ -21,33 +22,41 @@ export const MAX_SEAL_BYTES = 1024 * 1024;
 const TELEMETRY = "t";
 
 type UncheckedSeal = Omit<SealRow, "crc">;
+const NOTHING_SEALED = { sealed: [], unknown: 0 };
 
 /** A committed row that no seal covers yet, with its bytes unpacked from zstd. */
 export interface OpenRow extends Pick<PackedRow, "id" | "boot" | "sync" | "t_min" | "t_max"> {
   readonly raw: Uint8Array;
 }
 
-export interface CommitInput extends Pick<RoomOptions, "store" | "acks" | "epochs" | "nowMs" | "limitBytes"> {
+/** Handed on as it is: spreading it all over one object costs more than the rest of a small commit's code. */
+export interface CommitInput {
+  readonly session: Pick<CriticalContext, "store" | "gateway" | "birthId"> & {
+    /** Milliseconds; undefined: no age is too high. */
+    readonly expireAfterMs?: number;
+  };
+  readonly known: Pick<RoomOptions, "acks" | "epochs"> & {
+    readonly reader: Reader;
+    readonly open: readonly OpenRow[];
+  };
+  readonly work: {
+    readonly batches: readonly PendingBatches[];
+    readonly critical: readonly PendingCritical[];
+    readonly losses: Losses;
+    readonly lost: readonly LostRecords[];
+    /** Critical records say that times are true. */
+    readonly synced: boolean;
+    readonly seal: boolean;
+    readonly linkUp: boolean;
+    readonly nowMs: number;
+    readonly publishIntervalMs: number;
+    /** The gateway stops: tell every gap. */
+    readonly final: boolean;
+  };
   readonly identity: Identity;
   /** Samples are sealed under it; mostly the identity's (renewal.ts). */
   readonly sealing: EpochRow;
-  readonly birthId: string;
-  readonly gateway: string;
-  readonly reader: Reader;
-  readonly batches: readonly PendingBatches[];
-  readonly critical: readonly PendingCritical[];
-  readonly losses: Losses;
-  readonly lost: readonly LostRecords[];
-  readonly open: readonly OpenRow[];
-  /** Critical records say that times are true. */
-  readonly synced: boolean;
-  readonly seal: boolean;
-  readonly linkUp: boolean;
-  readonly publishIntervalMs: number;
-  /** Milliseconds; undefined: no age is too high. */
-  readonly expireAfterMs: number | undefined;
-  /** The gateway stops: tell every gap. */
-  readonly final: boolean;
+  readonly limitBytes: number;
 }
 
 export interface CommitResult {
@@ -64,22 +73,35 @@ export interface CommitResult {
 }
 
 export function commitAll(input: CommitInput): CommitResult {
-  const { store, batches, critical, nowMs } = input;
-  const bytes = [...batches.map(({ bytes }) => bytes.length), ...critical.map(({ body }) => body.length)];
-  const expired = expire({ ...input, boot: input.identity.boot });
-  const dropped = makeRoom({ ...input, bytes: bytes.reduce((sum, length) => sum + length, 0) });
-  for (const lost of input.lost) addGap(input, gapOf(lost));
-  noteLosses(input);
-  const rows = [...input.open, ...storeRows(input)];
-  const { sealed, unknown } = input.seal ? sealRows(input, rows) : { sealed: [], unknown: 0 };
-  for (const record of critical) addCritical(input, record);
-  for (const gap of gapsDue(store.gaps(), { ...input, all: input.final })) {
-    addCritical(input, { kind: "gap", t0: nowMs, body: gapBody(gap) });
+  const { session, known, work, identity, limitBytes } = input;
+  const { store, gateway, birthId, expireAfterMs } = session;
+  const { acks, epochs } = known;
+  const { nowMs, synced } = work;
+  const context = { store, identity, birthId, gateway, synced, nowMs };
+  const expired = expire({ store, acks, epochs, nowMs, synced, boot: identity.boot, expireAfterMs });
+  const dropped = makeRoom({ store, acks, epochs, nowMs, limitBytes, bytes: bytesOf(work) });
+  for (const lost of work.lost) addGap(context, gapOf(lost));
+  noteLosses(context, work.losses);
+  const stored = storeRows(store, identity.boot, work.batches);
+  const rows = known.open.length === 0 ? stored : [...known.open, ...stored];
+  const { sealed, unknown } = work.seal ? sealRows(input, rows) : NOTHING_SEALED;
+  for (const record of work.critical) addCritical(context, record);
+  const { linkUp, publishIntervalMs } = work;
+  for (const gap of gapsDue(store.gaps(), { nowMs, linkUp, publishIntervalMs, all: work.final })) {
+    addCritical(context, { kind: "gap", t0: nowMs, body: gapBody(gap) });
     store.dropGap(gap.id);
   }
-  const flushed = input.acks.flush(store, (lost) => addGap(input, vanished(input, lost)));
-  noteTold(store, input.lost, input.epochs);
-  return { open: input.seal ? [] : rows, sealed, flushed, marks: store.marks(), dropped, unknown, expired };
+  const flushed = acks.flush(store, (lost) => addGap(context, vanished(epochs, nowMs, lost)));
+  noteTold(store, work.lost, epochs);
+  return { open: work.seal ? [] : rows, sealed, flushed, marks: store.marks(), dropped, unknown, expired };
+}
+
+/** What is about to be written. */
+function bytesOf({ batches, critical }: CommitInput["work"]): number {
+  let bytes = 0;
+  for (const batch of batches) bytes += batch.bytes.length;
+  for (const { body } of critical) bytes += body.length;
+  return bytes;
 }
 
 /** Numbers and stores one record of stream c. */
@@ -106,7 +128,13 @@ export function addCritical(
   store.setMark({ ...mark, next: mark.next + 1 });
 }
 
-export type CriticalContext = Pick<CommitInput, "store" | "identity" | "birthId" | "gateway" | "synced" | "nowMs">;
+export interface CriticalContext extends Pick<RoomOptions, "store" | "nowMs"> {
+  readonly identity: Identity;
+  readonly birthId: string;
+  readonly gateway: string;
+  /** Times are true. */
+  readonly synced: boolean;
+}
 
 export function addGap(context: CriticalContext, gap: Gap): void {
   addCritical(context, { kind: "gap", t0: context.nowMs, body: `"gap":${JSON.stringify(gap)}` });
@@ -116,34 +144,34 @@ function gapOf({ stream: c, epoch, from, to, samples, reason, t0, t1 }: LostReco
   return { c, epoch: epoch.name, from, to, samples, reason, t0, t1 };
 }
 
-function vanished({ epochs, nowMs }: CommitInput, { epoch, from, to }: Vanished): Gap {
+function vanished(epochs: ReadonlyMap<number, EpochRow>, nowMs: number, { epoch, from, to }: Vanished): Gap {
   const name = epochs.get(epoch)?.name ?? "";
   return { c: "c", epoch: name, from, to, samples: null, reason: "corrupt", t0: 0, t1: nowMs };
 }
 
 /** Samples that never got a number. */
-function noteLosses({ store, losses, identity, nowMs }: CommitInput): void {
+function noteLosses({ store, identity, nowMs }: CriticalContext, { overload, corrupt, critical }: Losses): void {
   const unnumbered = { epoch: identity.epoch.name, from: null, to: null };
-  const { overload, corrupt, critical } = losses;
   if (overload !== undefined) growGap(store, { c: "t", ...unnumbered, ...overload, reason: "overload" }, nowMs);
   if (corrupt !== undefined) growGap(store, { c: "t", ...unnumbered, ...corrupt, reason: "corrupt" }, nowMs);
   if (critical === undefined) return;
   growGap(store, { c: "c", ...unnumbered, ...critical, samples: null, reason: "overload" }, nowMs);
 }
 
-function storeRows({ store, batches, identity }: CommitInput): OpenRow[] {
+function storeRows(store: Store, boot: number, batches: readonly PendingBatches[]): readonly OpenRow[] {
   return chunks(batches, MAX_ROW_BYTES, ({ bytes }) => bytes.length, sameSync).map((chunk) => {
-    const raw = Buffer.concat(chunk.map(({ bytes }) => bytes));
-    const about = {
-      stream: TELEMETRY,
-      boot: identity.boot,
-      sync: chunk[0]?.synced === true ? 1 : 0,
-      t_min: Math.min(...chunk.map(({ t0 }) => t0)),
-      t_max: Math.max(...chunk.map(({ t1 }) => t1)),
-      samples: chunk.reduce((sum, { samples }) => sum + samples, 0),
-    } as const;
-    const id = store.addPacked(encodeRow(about, raw));
-    return { id, boot: about.boot, sync: about.sync, t_min: about.t_min, t_max: about.t_max, raw };
+    const [first = missing()] = chunk;
+    const sync = first.synced ? 1 : 0;
+    let { t0: t_min, t1: t_max, samples } = first;
+    for (let i = 1; i < chunk.length; i++) {
+      const { t0, t1, samples: more } = chunk[i] ?? missing();
+      t_min = Math.min(t_min, t0);
+      t_max = Math.max(t_max, t1);
+      samples += more;
+    }
+    const raw = chunk.length === 1 ? first.bytes : Buffer.concat(chunk.map(({ bytes }) => bytes));
+    const id = store.addPacked(encodeRow({ stream: TELEMETRY, boot, sync, t_min, t_max, samples }, raw));
+    return { id, boot, sync, t_min, t_max, raw };
   });
 }
 
@@ -158,7 +186,8 @@ function sealRows(input: CommitInput, rows: readonly OpenRow[]): Pick<CommitResu
   return { sealed, unknown };
 }
 
-function sealChunk({ store, sealing, reader, nowMs }: CommitInput, rows: readonly OpenRow[]) {
+function sealChunk({ session, known, work, sealing }: CommitInput, rows: readonly OpenRow[]) {
+  const { store } = session;
   const [first = missing(), last = missing()] = [rows[0], rows.at(-1)];
   const mark = store.mark(sealing.n, TELEMETRY);
   const draft = {
@@ -169,12 +198,12 @@ function sealChunk({ store, sealing, reader, nowMs }: CommitInput, rows: readonl
     row_to: last.id,
     boot: first.boot,
     sync: first.sync,
-    sealed_ms: nowMs,
+    sealed_ms: work.nowMs,
     t_min: Math.min(...rows.map((row) => row.t_min)),
     t_max: Math.max(...rows.map((row) => row.t_max)),
     encoder: ENCODER,
   } as const;
-  const { records, unknown } = reader.build(draft, unpackAll(rows.map(({ raw }) => raw)));
+  const { records, unknown } = known.reader.build(draft, unpackAll(rows.map(({ raw }) => raw)));
   if (records.length === 0) {
     store.dropPacked(TELEMETRY, first.id, last.id);
     return { unknown, records: [] };

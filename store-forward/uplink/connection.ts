@@ -76,7 +76,7 @@ export class Link {
   readonly #ids = new PacketIds();
   /** From CONNACK on. */
   #publisher: Publisher | undefined;
-  #answeredMs = Number.NEGATIVE_INFINITY;
+  #pingPutOff: NodeJS.Timeout | undefined;
   #gone = false;
   #bytesSent = 0;
   #reached = false;
@@ -232,10 +232,11 @@ export class Link {
   #answered(command: AckCommand, id: number, reasonCode: number): boolean {
     if (this.#publisher?.answered(command, id, reasonCode) !== true) return false;
     if (reasonCode === NO_SUBSCRIBER) this.onNoSubscriber();
-    const nowMs = performance.now();
-    if (nowMs - this.#answeredMs > PING_GRAIN_MS) {
-      this.#answeredMs = nowMs;
+    if (this.#pingPutOff === undefined) {
       this.#client?.reschedulePing();
+      this.#pingPutOff = setTimeout(() => {
+        this.#pingPutOff = undefined;
+      }, PING_GRAIN_MS).unref();
     }
     return true;
   }

@@ -73,8 +73,12 @@ export class Lane {
 
   /** The next record to send, or undefined: nothing there, or held. Throws what the queue throws. */
   next(nowMs: number): SealedRecord | undefined {
-    if (this.#refused && (this.#inFlight.size > 0 || nowMs < this.#heldUntilMs)) return undefined;
-    return this.#settlement.open(this.stream) ? this.#peek() : undefined;
+    return this.#open(nowMs) ? this.#peek() : undefined;
+  }
+
+  /** `next` would have to ask the queue. */
+  mustRead(nowMs: number): boolean {
+    return this.#ahead.length === 0 && this.#mayHaveMore && this.#open(nowMs);
   }
 
   /** Has the next record in memory before it may be sent. Throws what the queue throws. */
@@ -136,6 +140,11 @@ export class Lane {
   /** Nothing in flight and nothing to send. Throws what the queue throws. */
   get empty(): boolean {
     return this.#inFlight.size === 0 && this.#peek() === undefined;
+  }
+
+  #open(nowMs: number): boolean {
+    if (this.#refused && (this.#inFlight.size > 0 || nowMs < this.#heldUntilMs)) return false;
+    return this.#settlement.open(this.stream);
   }
 
   #recovered(): void {

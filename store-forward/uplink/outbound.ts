@@ -20,11 +20,20 @@ export class Outbound {
     this.#stream = stream;
   }
 
-  /** `write` gets a buffer with at least `room` bytes from an offset on, and returns the end of what it wrote. */
-  append(room: number, write: (out: Buffer, at: number) => number): void {
-    if (this.#chunk !== undefined && this.#chunk.length - this.#used < room) this.flush();
-    this.#chunk ??= this.#fresh(room);
-    this.#used = write(this.#chunk, this.#used);
+  /** Where the next bytes begin in what `room` gives. */
+  get at(): number {
+    return this.#used;
+  }
+
+  /** A buffer with at least so many bytes from `at` on; `wrote` follows at once. */
+  room(bytes: number): Buffer {
+    if (this.#chunk !== undefined && this.#chunk.length - this.#used < bytes) this.flush();
+    this.#chunk ??= this.#fresh(bytes);
+    return this.#chunk;
+  }
+
+  wrote(end: number): void {
+    this.#used = end;
     if (this.#scheduled) return;
     this.#scheduled = true;
     process.nextTick(() => {

@@ -2,15 +2,16 @@
 const MOST = 65_535;
 
 export class PacketIds {
-  readonly #taken = new Set<number>();
+  /** By identifier: 1 when it is in use. */
+  readonly #taken = new Uint8Array(MOST + 1);
+  #count = 0;
   #last = 0;
 
   /** One that nobody uses; null: there is none. */
   allocate(): number | null {
-    if (this.#taken.size === MOST) return null;
+    if (this.#count === MOST) return null;
     do this.#last = (this.#last % MOST) + 1;
-    while (this.#taken.has(this.#last));
-    this.#taken.add(this.#last);
+    while (!this.register(this.#last));
     return this.#last;
   }
 
@@ -20,17 +21,21 @@ export class PacketIds {
 
   /** False: it is in use. */
   register(id: number): boolean {
-    if (this.#taken.has(id)) return false;
-    this.#taken.add(id);
+    if (this.#taken[id] === 1) return false;
+    this.#taken[id] = 1;
+    this.#count++;
     return true;
   }
 
   deallocate(id: number): void {
-    this.#taken.delete(id);
+    if (this.#taken[id] !== 1) return;
+    this.#taken[id] = 0;
+    this.#count--;
   }
 
   clear(): void {
-    this.#taken.clear();
+    this.#taken.fill(0);
+    this.#count = 0;
     this.#last = 0;
   }
 }

@@ -34,8 +34,9 @@ export class Publisher {
   readonly #o: PublisherOptions;
   readonly #outbound: Outbound;
   readonly #unanswered = new Map<number, (reasonCode: number) => void>();
-  readonly #aliases = new Map<string, Name>();
+  /** Of records' topics, what is sent next. */
   readonly #names = new Map<string, Name>();
+  #aliases = 0;
 
   constructor(options: PublisherOptions) {
     this.#o = options;
@@ -49,13 +50,11 @@ export class Publisher {
     const name = this.#named(topic, qos > 0 && !retain);
     const packet = { topic: name.topic, payload, qos, retain, id, alias: name.alias, version: this.#o.version };
     if (qos > 0) this.#unanswered.set(id, done ?? ignore);
-    let bytes = 0;
-    this.#outbound.append(publishRoom(packet), (out, at) => {
-      const end = writePublish(out, at, packet);
-      bytes = end - at;
-      return end;
-    });
-    return bytes;
+    const out = this.#outbound.room(publishRoom(packet));
+    const { at } = this.#outbound;
+    const end = writePublish(out, at, packet);
+    this.#outbound.wrote(end);
+    return end - at;
   }
 
   /** False: it is no answer to a publish that waits for one. */
@@ -63,7 +62,8 @@ export class Publisher {
     const done = this.#unanswered.get(id);
     if (done === undefined) return false;
     if (command === "pubrec" && reasonCode < REFUSED) {
-      this.#outbound.append(PUBREL_BYTES, (out, at) => writePubrel(out, at, id));
+      const out = this.#outbound.room(PUBREL_BYTES);
+      this.#outbound.wrote(writePubrel(out, this.#outbound.at, id));
       return true;
     }
     this.#unanswered.delete(id);
@@ -82,16 +82,16 @@ export class Publisher {
    * would push each other out; what comes too late for one goes by name. They end with the connection (MQTT 5 3.3.2.3.4).
    */
   #named(topic: string, record: boolean): Name {
-    const known = this.#aliases.get(topic) ?? this.#names.get(topic);
+    const known = this.#names.get(topic);
     if (known !== undefined) return known;
     const name = { topic: Buffer.from(topic), alias: undefined };
     if (!record) return name;
-    if (this.#aliases.size >= this.#o.topicAliasMaximum) {
+    if (this.#aliases >= this.#o.topicAliasMaximum) {
       this.#names.set(topic, name);
       return name;
     }
-    const alias = this.#aliases.size + 1;
-    this.#aliases.set(topic, { topic: NO_NAME, alias });
+    const alias = ++this.#aliases;
+    this.#names.set(topic, { topic: NO_NAME, alias });
     return { ...name, alias };
   }
 }

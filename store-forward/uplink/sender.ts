@@ -51,6 +51,8 @@ export class Sender {
   readonly #dataTopics = new Map<string, string>();
   #recordsAllowed = false;
   #scheduled: NodeJS.Immediate | undefined;
+  /** Monotonic milliseconds of what asked for the next turn first: the clock is not read for each acknowledgement. */
+  #turnMs = 0;
   #lookingAhead: NodeJS.Immediate | undefined;
   #nextTurn: NodeJS.Timeout | undefined;
   #stopped = false;
@@ -81,7 +83,9 @@ export class Sender {
   /** Sends in the next turn: everything that one read of the socket acknowledged is refilled in one write. */
   schedule(): void {
     if (this.#stopped) return;
-    this.#scheduled ??= setImmediate(() => {
+    if (this.#scheduled !== undefined) return;
+    this.#turnMs = this.#o.hooks.monoMs();
+    this.#scheduled = setImmediate(() => {
       this.#scheduled = undefined;
       this.#pump();
     });
@@ -111,8 +115,9 @@ export class Sender {
 
   #pump(): void {
     try {
+      const nowMs = this.#o.hooks.monoMs();
       for (let count = 0; count < PER_TURN; count++) {
-        if (this.#sendOne()) continue;
+        if (this.#sendOne(nowMs, count)) continue;
         this.#lookAhead();
         return;
       }
@@ -135,29 +140,35 @@ export class Sender {
     });
   }
 
-  /** True when one was sent, or left the queue otherwise. */
-  #sendOne(): boolean {
-    if (this.inFlight >= this.#o.window) return false;
+  /** True when one was sent, or left the queue otherwise. `before`: how many this turn has sent. */
+  #sendOne(nowMs: number, before: number): boolean {
+    const { inFlight } = this;
+    if (inFlight >= this.#o.window) return false;
     if (this.#sendControl()) return true;
     if (!this.#recordsAllowed) return false;
     for (const lane of this.#o.lanes) {
-      if (lane.stream !== "c" && !this.#mayUncritical()) continue;
+      if (lane.stream !== "c" && !this.#mayUncritical(inFlight, nowMs)) continue;
       if (lane.qos === 2 && !this.#mayQos2()) continue;
-      const record = lane.next(this.#o.hooks.monoMs());
-      if (record !== undefined) return this.#send(lane, record);
+      if (before > 0 && lane.mustRead(nowMs)) {
+        // What was sent leaves first: to make the next lot takes longer than the server needs for what it gets.
+        this.schedule();
+        return false;
+      }
+      const record = lane.next(nowMs);
+      if (record !== undefined) return this.#send(lane, record, nowMs);
     }
     return false;
   }
 
   /** Leaves critical its own slot; a window of one has none to give away. */
-  #mayUncritical(): boolean {
+  #mayUncritical(inFlight: number, nowMs: number): boolean {
     const { window, budget } = this.#o;
     const critical = this.#critical?.inFlight ?? 0;
-    return budget.open && (window === 1 || this.inFlight - critical < window - 1) && this.#inRate();
+    return budget.open && (window === 1 || inFlight - critical < window - 1) && this.#inRate(nowMs);
   }
 
-  #inRate(): boolean {
-    const waitMs = this.#o.rate?.waitMs(this.#o.hooks.monoMs()) ?? 0;
+  #inRate(nowMs: number): boolean {
+    const waitMs = this.#o.rate?.waitMs(nowMs) ?? 0;
     if (waitMs === 0) return true;
     this.#nextTurn ??= setTimeout(() => {
       this.#nextTurn = undefined;
@@ -189,10 +200,9 @@ export class Sender {
     return true;
   }
 
-  #send(lane: Lane, record: SealedRecord): boolean {
-    const { link, budget, hooks } = this.#o;
+  #send(lane: Lane, record: SealedRecord, nowMs: number): boolean {
+    const { link, budget } = this.#o;
     const topic = this.#topicOf(record);
-    const nowMs = hooks.monoMs();
     const payload = this.#o.framing()(record.plain);
     const bytes = publishBytes(topic, payload);
     lane.sent(record, bytes, nowMs);
@@ -229,7 +239,7 @@ export class Sender {
   #taken(lane: Lane, record: SealedRecord, bytes: number): void {
     const flight = lane.acked(record);
     if (flight === undefined) return;
-    this.#o.budget.acked(bytes, this.#o.hooks.monoMs() - flight.sentMs);
+    this.#o.budget.acked(bytes, this.#turnMs - flight.sentMs);
     this.#o.hooks.onAcked(record, bytes);
   }
 

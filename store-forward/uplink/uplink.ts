@@ -231,7 +231,7 @@ export class Uplink {
   #acked(record: SealedRecord): void {
     this.#recordsAcked++;
     this.#suspect.acked(record);
-    this.#checkDrained();
+    if (this.#drainChecks.size > 0) this.#checkDrained();
   }
 
   #receipt(receipt: Receipt | undefined): void {

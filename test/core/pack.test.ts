@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PackReader, PackWriter, unpack } from "../../core/pack.ts";
+import { PackedBatches, PackReader, PackSkimmer, PackWriter, unpack } from "../../core/pack.ts";
 import { BAD, type Batch, GOOD, STALE } from "../../core/sample.ts";
 
 const batch: Batch = {
@@ -64,4 +64,67 @@ test("a reader goes on to other bytes, broken ones between, and gives one batch 
   reader.begin(pack(short));
   assert.equal(reader.next(), given);
   assert.deepEqual(given, short);
+});
+
+function packed(...batches: readonly Batch[]): Uint8Array {
+  const writer = new PackWriter(16_384);
+  for (const one of batches) assert.equal(writer.add(one), true);
+  return writer.take();
+}
+
+test("a skimmer tells what a reader would, of every batch, and refuses what is cut off or of no known type", () => {
+  const empty: Batch = { tUs: 7, numbers: [], values: [], quality: [] };
+  const bytes = packed(batch, empty, { ...batch, tUs: 9 });
+  const skimmer = new PackSkimmer(bytes);
+  const seen: [number, number][] = [];
+  while (skimmer.next()) seen.push([skimmer.tUs, skimmer.entries]);
+  assert.deepEqual(seen, [
+    [batch.tUs, 8],
+    [7, 0],
+    [9, 8],
+  ]);
+  const only = packed(batch);
+  for (let end = 1; end < only.length; end++) {
+    assert.throws(() => new PackSkimmer(only.subarray(0, end)).next(), RangeError, `${end} bytes`);
+  }
+  only[15] = 6;
+  assert.throws(() => new PackSkimmer(only).next(), RangeError);
+});
+
+test("good numbers of expected signals come in one go; anything else stays the next batch", () => {
+  const usual: Batch = { tUs: 5, numbers: [3, 4], values: [230.1, -7], quality: [GOOD, GOOD] };
+  const others: readonly Batch[] = [
+    { ...usual, quality: [GOOD, STALE] },
+    { ...usual, values: [1, null] },
+    { ...usual, values: ["Occupied", 1] },
+    { ...usual, numbers: [3, 5] },
+    { tUs: 5, numbers: [3], values: [1], quality: [GOOD] },
+  ];
+  const reader = new PackReader();
+  const values = new Float64Array(4);
+  reader.begin(packed(usual, ...others, usual));
+  assert.equal(reader.first, 3);
+  assert.equal(reader.nextOf(usual.numbers, values), true);
+  assert.equal(reader.tUs, 5);
+  assert.deepEqual([...values], [230.1, -7, 0, 0]);
+  for (const other of others) {
+    assert.equal(reader.nextOf(usual.numbers, values), false);
+    assert.deepEqual(reader.next(), other);
+  }
+  assert.equal(reader.nextOf(usual.numbers, values), true);
+  assert.equal(reader.atEnd, true);
+  reader.begin(packed(usual).subarray(0, 30));
+  assert.throws(() => reader.nextOf(usual.numbers, values), RangeError);
+});
+
+test("the batches of rows, empty rows between them", () => {
+  const rows = [
+    new Uint8Array(0),
+    packed(batch, { ...batch, tUs: 1 }),
+    new Uint8Array(0),
+    packed({ ...batch, tUs: 2 }),
+  ];
+  const times = Array.from(new PackedBatches(rows), ({ tUs }) => tUs);
+  assert.deepEqual(times, [batch.tUs, 1, 2]);
+  assert.deepEqual([...new PackedBatches([])], []);
 });

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { crc32 } from "node:zlib";
+import { PackedBatches, PackWriter } from "../../../core/pack.ts";
 import { parseRecord } from "../../../core/record.ts";
-import { BAD, type Batch, STALE } from "../../../core/sample.ts";
+import { BAD, type Batch, GOOD, STALE } from "../../../core/sample.ts";
 import { signalsOfBirth } from "../../../core/signals.ts";
+import { Random } from "../../../hw-sim/random.ts";
 import { MAX_RECORD_BYTES } from "../../../store-forward/outbox/asset-draft.ts";
 import { type Origin, Sealer, type SealHead } from "../../../store-forward/outbox/seal.ts";
 import { contract } from "../../support/contracts.ts";
@@ -173,4 +175,33 @@ test("the checksum beside a record is that of its bytes", () => {
     records.map(({ crc }) => crc),
     records.map(({ plain }) => crc32(plain)),
   );
+});
+
+test("packed rows become the same records as their batches, whatever the shorter way of good numbers takes", () => {
+  const random = new Random(7, "seal");
+  const kinds: (() => Batch["values"][number])[] = [
+    () => Math.round(random.between(-4000, 4000)) / 10 ** Math.floor(random.between(0, 6)),
+    () => Math.round(random.between(-(2 ** 40), 2 ** 40)),
+    () => "Ladevorgang läuft",
+    () => null,
+  ];
+  const lists = [[1, 2], [3, 4], [4], [1, 2, 3], [1, 1], [1, 99]];
+  for (const odd of [0, 0.02, 0.5]) {
+    const batches = Array.from({ length: 600 }, (_, i): Batch => {
+      const numbers = lists[Math.floor(random.next() * (odd === 0 ? 3 : lists.length))] as number[];
+      const values = numbers.map(() =>
+        (kinds[random.next() < odd ? Math.floor(random.between(0, 4)) : 0] as () => number)(),
+      );
+      const quality = numbers.map(() => (random.next() < odd ? (random.next() < 0.5 ? BAD : STALE) : GOOD));
+      return { tUs: 1_795_226_000_000_000 + 250_000 * i, numbers, values, quality };
+    });
+    const writer = new PackWriter(1024 * 1024);
+    for (const one of batches) assert.equal(writer.add(one), true);
+    const sealer = new Sealer(ORIGIN);
+    const rows = [writer.take()];
+    const plain = new Sealer(ORIGIN).seal(batches, HEAD);
+    // Twice: the second time it knows the lists from the start.
+    for (let round = 0; round < 2; round++) assert.deepEqual(sealer.seal(new PackedBatches(rows), HEAD), plain);
+    assert.ok(plain.records.length > 1);
+  }
 });
