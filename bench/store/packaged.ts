@@ -25,7 +25,8 @@ export async function packaged(dir: string): Promise<Program> {
   });
   const launcher = readFileSync(join(root, "packaging/busbar.sh"), "utf8");
   const flags = /set -- (--.*) "\$@"/.exec(launcher)?.[1];
-  const arenas = /MALLOC_ARENA_MAX:-(\d+)/.exec(launcher)?.[1];
-  if (flags === undefined || arenas === undefined) throw new Error("packaging/busbar.sh is not as bench/store expects");
-  return { args: [...flags.split(" "), join(outDir, "daemon-cli-main.js")], env: { MALLOC_ARENA_MAX: arenas } };
+  if (flags === undefined) throw new Error("packaging/busbar.sh is not as bench/store expects");
+  const settings = launcher.matchAll(/export (\w+)="\$\{\1:-(\d+)\}"/g);
+  const env = Object.fromEntries([...settings].map(([, name, value]) => [name, value]));
+  return { args: [...flags.split(" "), join(outDir, "daemon-cli-main.js")], env };
 }
