@@ -95,16 +95,6 @@ export class PackWriter {
   }
 }
 
-/** The batches of packed bytes, in order. Throws RangeError on bytes that are not packed batches. */
-export function* unpack(bytes: Uint8Array): Generator<Batch, void, void> {
-  const reader = new PackReader();
-  reader.begin(bytes);
-  for (let batch = reader.next(); batch !== undefined; batch = reader.next()) {
-    const { tUs, numbers, values, quality } = batch;
-    yield { tUs, numbers: numbers.slice(), values: values.slice(), quality: quality.slice() };
-  }
-}
-
 /** Reads packed bytes into one batch again and again: whoever rebuilds what an outage left reads millions. */
 export class PackReader {
   #bytes: Uint8Array = new Uint8Array(0);

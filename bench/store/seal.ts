@@ -1,6 +1,7 @@
 /** Packed rows into records: the encoder beside JSON.stringify of the finished objects. */
+
+import { PackedBatches } from "../../core/pack.ts";
 import { compressRecord } from "../../core/record.ts";
-import { unpackAll } from "../../store-forward/outbox/reader.ts";
 import { Sealer } from "../../store-forward/outbox/seal.ts";
 import { GATEWAY, handOffs, PUBLISH_INTERVAL_S, SAMPLES_PER_SECOND, signalTable } from "./load.ts";
 import { between, ownUsage, type Usage } from "./usage.ts";
@@ -31,7 +32,7 @@ export function measureSeal(rounds: number, windows: number): Sealed[] {
   const sealer = new Sealer({ gateway: GATEWAY, birthId, signals });
   const head = { epoch: "k3f9a1c2", stream: "t", boot: 1, sync: true } as const;
   const seal: Make = ({ rows }, firstSeq) => {
-    return sealer.seal(unpackAll(rows), { ...head, firstSeq }).records.map(({ plain }) => plain);
+    return sealer.seal(new PackedBatches(rows), { ...head, firstSeq }).records.map(({ plain }) => plain);
   };
   const stringify: Make = ({ objects }) => objects.map((object) => Buffer.from(JSON.stringify(object)));
   const zstd =

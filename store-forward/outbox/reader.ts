@@ -182,7 +182,7 @@ export class Reader {
     if (seal.encoder !== ENCODER) return [];
     try {
       const rows = this.#options.store.packedRange(seal.stream, seal.row_from, seal.row_to);
-      return this.build(seal, unpackAll(views(rows)), room).records;
+      return this.build(seal, new PackedBatches(views(rows)), room).records;
     } catch (error) {
       // What cannot be decoded is a loss to tell; what SQLite cannot read is for the outbox to handle.
       if (error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_")) throw error;
@@ -220,11 +220,6 @@ export class Reader {
 /** Unpacked, each until the next is taken. */
 function* views(rows: readonly PackedRow[]): Generator<Uint8Array, void, void> {
   for (const row of rows) yield viewRow(row);
-}
-
-/** The batches of packed rows, each valid until the next is taken. Throws RangeError on bytes that are none. */
-export function unpackAll(rows: Iterable<Uint8Array>): Iterable<Batch> {
-  return new PackedBatches(rows);
 }
 
 /** Encoded records under their identity. */

@@ -9,10 +9,11 @@
  * Records of a seal that the cloud acknowledged while others of it wait come again under the new identity: rows hold the
  * samples of all of them.
  */
+import { PackedBatches } from "../../core/pack.ts";
 import type { BusbarRecord, Gap, Stream } from "../../core/record.ts";
 import { crcHolds, parseRecord, sealRecord } from "../../core/record.ts";
 import type { Acks } from "./acks.ts";
-import { type Reader, samplesOf, sumsOf, unpackAll } from "./reader.ts";
+import { type Reader, samplesOf, sumsOf } from "./reader.ts";
 import { type CloudReceipt, noteUnsent } from "./renew.ts";
 import { decodeRow } from "./rows.ts";
 import type { EpochRow, MarkRow, PackedRow, RecordRow, SealRow } from "./schema.ts";
@@ -128,7 +129,7 @@ function renewSeal(
   const draft = { ...kept, epoch: to, seq_from: mark.next, encoder: ENCODER };
   const raw = decoded(rows);
   if (raw === undefined || !isWhole(reader, old, rows)) return false;
-  const { records } = reader.build(draft, unpackAll(raw));
+  const { records } = reader.build(draft, new PackedBatches(raw));
   if (records.length === 0) return false;
   store.dropSealRow(old);
   const next = mark.next + records.length;

@@ -1,4 +1,5 @@
 /** What one commit does, all of it or nothing. Nothing in memory changes here: the outbox does that after the commit. */
+import { PackedBatches } from "../../core/pack.ts";
 import type { Gap } from "../../core/record.ts";
 import { sealRecord } from "../../core/record.ts";
 import type { SealedRecord } from "../queue.ts";
@@ -8,7 +9,7 @@ import { gapBody, gapsDue, growGap } from "./gaps.ts";
 import type { Identity } from "./identity.ts";
 import type { Losses, PendingBatches, PendingCritical } from "./pending.ts";
 import type { LostRecords, Reader } from "./reader.ts";
-import { namedRecords, sumsOf, unpackAll } from "./reader.ts";
+import { namedRecords, sumsOf } from "./reader.ts";
 import { makeRoom, type RoomOptions } from "./retention.ts";
 import { encodeRow } from "./rows.ts";
 import type { EpochRow, MarkRow, PackedRow, SealRow } from "./schema.ts";
@@ -203,7 +204,7 @@ function sealChunk({ session, known, work, sealing }: CommitInput, rows: readonl
     t_max: Math.max(...rows.map((row) => row.t_max)),
     encoder: ENCODER,
   } as const;
-  const { records, unknown } = known.reader.build(draft, unpackAll(rows.map(({ raw }) => raw)));
+  const { records, unknown } = known.reader.build(draft, new PackedBatches(rows.map(({ raw }) => raw)));
   if (records.length === 0) {
     store.dropPacked(TELEMETRY, first.id, last.id);
     return { unknown, records: [] };

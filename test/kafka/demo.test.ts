@@ -1,13 +1,12 @@
 /** `npm run demo:kafka` as a newcomer meets it: with all that it needs, and without. */
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { until } from "../support/wait.ts";
+import { DemoProcess } from "../support/demo-process.ts";
 import { NO_RIG } from "./rig.ts";
 
 const DEMO = fileURLToPath(new URL("../../hw-sim/demo-kafka.ts", import.meta.url));
@@ -35,35 +34,13 @@ function processesOf(dir: string): string[] {
   return pids.map((pid) => readFileSync(`/proc/${pid}/cmdline`, "latin1").replaceAll("\0", " "));
 }
 
-/** As a terminal does it, which tells the whole group. */
-async function controlC(demo: ChildProcess): Promise<number | null> {
-  const ended = once(demo, "exit");
-  process.kill(-(demo.pid ?? 0), "SIGINT");
-  const [code] = (await ended) as [number | null];
-  return code;
-}
-
 test("records arrive, and Ctrl-C ends all of it", { skip: NO_RIG }, async (t) => {
   const dir = folder(t);
-  const env = { ...process.env, BUSBAR_SIM_DIR: dir };
-  const demo = spawn(process.execPath, [DEMO, "--dir", dir], {
-    env,
-    detached: true,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  t.after(() => demo.kill("SIGKILL"));
-  let said = "";
-  const hear = (chunk: Buffer): void => {
-    said += chunk.toString();
-  };
-  demo.stdout.on("data", hear);
-  demo.stderr.on("data", hear);
+  const demo = new DemoProcess(t, DEMO, dir);
   const line = /in Kafka: telemetry [1-9]\d*, .*; holes 0, doubled 0; partitions: a 8, b 8$/m;
-  await until("both bridges work and records are in Kafka", () => line.test(said), LIMIT_MS).catch((error: Error) => {
-    throw new Error(`${error.message}; ${said}`);
-  });
+  await demo.says("both bridges work and records are in Kafka", line, LIMIT_MS);
   assert.ok(processesOf(dir).length >= 5, "Kafka, Mosquitto, two bridges, the gateway");
-  assert.equal(await controlC(demo), 0, said);
+  assert.equal(await demo.controlC(), 0, demo.said);
   assert.deepEqual(processesOf(dir), []);
-  assert.match(said, /\nstopping …\n$/);
+  assert.match(demo.said, /\nstopping …\n$/);
 });

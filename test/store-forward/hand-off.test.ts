@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { unpack } from "../../core/pack.ts";
+import { PackedBatches } from "../../core/pack.ts";
 import { HandOff } from "../../store-forward/hand-off.ts";
 import type { ToStorage } from "../../store-forward/protocol.ts";
 import { batch } from "./outbox/support.ts";
@@ -19,7 +19,7 @@ function bench(maxPending: number, bufferBytes: number) {
 }
 
 function times({ bytes }: Batches): number[] {
-  return [...unpack(bytes)].map(({ tUs }) => tUs / 1000);
+  return Array.from(new PackedBatches([bytes]), ({ tUs }) => tUs / 1000);
 }
 
 // Two batches of one number fit: 12 bytes of header, 9 of entry, and room is kept for the longest text.

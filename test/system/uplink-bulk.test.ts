@@ -1,10 +1,12 @@
 /** Stream b, end to end in the storage thread: it goes last, and over a metered link it waits; critical never does. */
+
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { PackedBatches } from "../../core/pack.ts";
 import { parseRecord } from "../../core/record.ts";
 import { Acks } from "../../store-forward/outbox/acks.ts";
 import { hardwareHash } from "../../store-forward/outbox/hardware.ts";
-import { Reader, sumsOf, unpackAll } from "../../store-forward/outbox/reader.ts";
+import { Reader, sumsOf } from "../../store-forward/outbox/reader.ts";
 import { encodeRow } from "../../store-forward/outbox/rows.ts";
 import { ENCODER } from "../../store-forward/outbox/seal.ts";
 import { openSqlite } from "../../store-forward/outbox/sqlite.ts";
@@ -44,7 +46,7 @@ function stored(t: TestContext): string {
         sealed_ms: T0,
         encoder: ENCODER,
       };
-      const { records } = reader.build(draft, unpackAll([raw]));
+      const { records } = reader.build(draft, new PackedBatches([raw]));
       store.addSeal({ ...draft, seq_to: at + 1, sums: sumsOf(records) });
     }
     store.setMark({ epoch: n, stream: "b", next: BULK + 1, acked: 0 });

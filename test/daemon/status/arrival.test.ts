@@ -1,25 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import mqtt from "mqtt";
-import { LocalStatus } from "../../../daemon/status/local-status.ts";
-import type { FromStatus } from "../../../daemon/status/protocol.ts";
-import { statusInit, until } from "./messages.ts";
+import { until } from "./messages.ts";
+import { startStatus } from "./running.ts";
 
 // No tick comes in this test's time: what the client sees was told because it came.
 const NEVER_MS = 3_600_000;
 
 test("whoever comes finds the latest values retained, though nothing was told while nobody was there", async (t) => {
-  const abort = new AbortController();
-  const messages: FromStatus[] = [];
-  const status = new LocalStatus(statusInit(), { post: (message) => messages.push(message), tickMs: NEVER_MS });
-  const ended = status.run(abort.signal);
-  t.after(async () => {
-    abort.abort();
-    await ended;
-  });
-  await until(() => messages.length > 0);
-  const [ready] = messages;
-  assert.equal(ready?.type, "ready");
+  const { status, ready } = await startStatus(t, NEVER_MS);
   for (const value of [7360, 7361]) {
     status.receive({ type: "values", numbers: [1], values: [value], quality: [0], times: [1795226001123] });
     const connection = await mqtt.connectAsync(`mqtt://127.0.0.1:${ready.mqttPort}`, {

@@ -1,23 +1,12 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import mqtt from "mqtt";
-import { LocalStatus } from "../../../daemon/status/local-status.ts";
-import type { FromStatus } from "../../../daemon/status/protocol.ts";
-import { statusInit, until } from "./messages.ts";
+import { until } from "./messages.ts";
+import { startStatus } from "./running.ts";
 
 /** A LocalStatus, and what it said of being looked at. */
 async function start(t: TestContext) {
-  const abort = new AbortController();
-  const messages: FromStatus[] = [];
-  const status = new LocalStatus(statusInit(), { post: (message) => messages.push(message), tickMs: 20 });
-  const ended = status.run(abort.signal);
-  t.after(async () => {
-    abort.abort();
-    await ended;
-  });
-  await until(() => messages.length > 0);
-  const [ready] = messages;
-  assert.equal(ready?.type, "ready");
+  const { ready, messages } = await startStatus(t, 20);
   const watched = (): boolean[] => messages.flatMap((message) => (message.type === "watched" ? message.watched : []));
   const turned = (): number => messages.filter(({ type }) => type === "turned").length;
   return { ready, watched, turned };
