@@ -1,5 +1,5 @@
 import type { Snapshot } from "../daemon/status/protocol.ts";
-import { renderTable } from "../daemon/status/table.ts";
+import { columnsOf, renderTable } from "../daemon/status/table.ts";
 
 export interface Addresses {
   readonly cloud: string;
@@ -48,7 +48,7 @@ export function tableView(addresses: Addresses): View {
   process.stdout.write(HIDE_CURSOR);
   return {
     show(snapshot) {
-      const columns = process.stdout.columns ?? 100;
+      const columns = columnsOf(process.stdout);
       const body =
         snapshot === undefined
           ? `starting … (log: ${addresses.log})\n`

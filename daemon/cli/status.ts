@@ -3,11 +3,10 @@ import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { BusbarError, messageOf, systemCode } from "../../core/errors.ts";
 import type { Snapshot } from "../status/protocol.ts";
-import { renderTable } from "../status/table.ts";
+import { columnsOf, renderTable } from "../status/table.ts";
 
 const DEFAULT_URL = "http://127.0.0.1:8066";
 const TIMEOUT_MS = 5000;
-const DEFAULT_COLUMNS = 120;
 /** sysexits.h */
 const EXIT_USAGE = 64;
 const EXIT_UNAVAILABLE = 69;
@@ -41,7 +40,7 @@ export async function run(args: readonly string[]): Promise<number> {
 async function show(values: StatusArgs): Promise<number> {
   try {
     const snapshot = await fetchSnapshot(values);
-    const columns = process.stdout.columns ?? DEFAULT_COLUMNS;
+    const columns = columnsOf(process.stdout);
     const color = process.stdout.isTTY === true && process.env.NO_COLOR === undefined;
     const text = values.json ? `${JSON.stringify(snapshot)}\n` : renderTable(snapshot, columns, { color });
     process.stdout.write(text);

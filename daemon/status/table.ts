@@ -32,6 +32,7 @@ const CODES: Readonly<Record<Tone, string>> = {
 const HEALTH_TONE = { ok: "good", degraded: "warn", failed: "bad" } as const;
 const NONE: Span = { text: "-", tone: "dim" };
 const GAP = "  ";
+const USUAL_COLUMNS = 120;
 
 /** The first of these that an asset has is shown: OCPP measurands for chargers, COVESA VSS paths for vehicles. */
 const POWER = ["Power.Active.Import", "Power.Apparent.Import", "Vehicle.Powertrain.TractionBattery.CurrentPower"];
@@ -50,6 +51,11 @@ const COLUMNS: readonly Column[] = [
   { title: "SPEED", rank: 5, right: true, cell: valueCell(SPEED) },
   { title: "NEWEST", rank: 1, right: true, cell: newestCell },
 ];
+
+/** How wide to write: a pipe has no width, and a serial console says 0. */
+export function columnsOf({ columns }: { readonly columns?: number }): number {
+  return columns === undefined || columns === 0 ? USUAL_COLUMNS : columns;
+}
 
 /**
  * A snapshot as text for a terminal of `columns` characters: gateway, uplink, outbox, sources with problems, assets.

@@ -4,11 +4,17 @@ import test from "node:test";
 import { stripVTControlCharacters } from "node:util";
 import { formatAge, formatBytes, formatValue } from "../../../daemon/status/format.ts";
 import type { Snapshot } from "../../../daemon/status/protocol.ts";
-import { renderTable } from "../../../daemon/status/table.ts";
+import { columnsOf, renderTable } from "../../../daemon/status/table.ts";
 
 const snapshot = JSON.parse(
   readFileSync(new URL("../../fixtures/status/snapshot.json", import.meta.url), "utf8"),
 ) as Snapshot;
+
+test("a serial console, which has no width, is written to as a pipe is", () => {
+  assert.equal(columnsOf({ columns: 80 }), 80);
+  assert.equal(columnsOf({ columns: 0 }), columnsOf({}));
+  assert.ok(columnsOf({}) >= 80);
+});
 
 test("the table of a site with a dead uplink and a silent charger", () => {
   assert.equal(
