@@ -16,7 +16,7 @@
  * durable: when the storage thread dies it is told as lost, rather a buffer too much than one too little.
  */
 import type { Clock } from "../core/clock.ts";
-import { PackWriter } from "../core/pack.ts";
+import { PackWriter } from "../core/pack-writer.ts";
 import type { Batch } from "../core/sample.ts";
 import type { Overload, ToStorage } from "./protocol.ts";
 

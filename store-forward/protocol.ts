@@ -26,7 +26,7 @@ export interface Overload {
 }
 
 export type ToStorage =
-  /** Packed batches (core/pack.ts), transferred. Answered by `taken`, several at a time. */
+  /** Packed batches (core/pack-format.ts), transferred. Answered by `taken`, several at a time. */
   | {
       readonly type: "batches";
       readonly bytes: Uint8Array<ArrayBuffer>;

@@ -1,5 +1,5 @@
 /** The load of all parts: 100 assets with ten signals each, one reading a second, values that move like a charger's. */
-import { PackWriter } from "../../core/pack.ts";
+import { PackWriter } from "../../core/pack-writer.ts";
 import type { Batch } from "../../core/sample.ts";
 import { buildSignalTable, type SignalTable } from "../../core/signals.ts";
 import { Random, Wander } from "../../hw-sim/random.ts";
@@ -47,6 +47,8 @@ export function signalTable(): SignalTable {
 export class Load {
   readonly #startMs: number;
   readonly #wanders: readonly Wander[];
+  /** One for all, as the field thread has it. */
+  readonly #writer = new PackWriter(ASSETS * BATCH_BYTES);
   #second = 0;
 
   constructor(startMs: number) {
@@ -60,7 +62,7 @@ export class Load {
   next(): HandedOver {
     const atMs = this.#startMs + 1000 * this.#second;
     this.#second++;
-    const writer = new PackWriter(ASSETS * BATCH_BYTES);
+    const writer = this.#writer;
     // One after the other, as polls of one line are.
     for (let asset = 0; asset < ASSETS; asset++) writer.add(this.#batch(asset, atMs * 1000 + 2000 * asset));
     const { samples } = writer;

@@ -1,6 +1,6 @@
 /** Packed rows into records: the encoder beside JSON.stringify of the finished objects. */
 
-import { PackedBatches } from "../../core/pack.ts";
+import { PackedBatches } from "../../core/pack-reader.ts";
 import { compressRecord } from "../../core/record.ts";
 import { Sealer } from "../../store-forward/outbox/seal.ts";
 import { GATEWAY, handOffs, PUBLISH_INTERVAL_S, SAMPLES_PER_SECOND, signalTable } from "./load.ts";

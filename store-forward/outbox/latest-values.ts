@@ -1,5 +1,5 @@
 /** The last value of every signal that was handed over, by asset: what `now/<asset>` tells while a backlog stands. */
-import { PackReader } from "../../core/pack.ts";
+import { PackReader } from "../../core/pack-reader.ts";
 import { BAD, QUALITY_WORDS, type Quality, type Value } from "../../core/sample.ts";
 import { signalsOfBirth } from "../../core/signals.ts";
 

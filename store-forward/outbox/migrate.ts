@@ -9,7 +9,10 @@ import type { Database } from "./sqlite.ts";
  * until its records leave as they did. Records are sealed: a step never changes what they are rebuilt from.
  */
 export type Steps = Readonly<Record<number, string>>;
-const STEPS: Steps = {};
+const STEPS: Steps = {
+  // Rows hold batches of another form from here on (core/pack-format.ts); those that are there are read as they are.
+  1: "",
+};
 
 /**
  * Throws BusbarError STORE_CORRUPT when the file is another program's or of a later version. One transaction: a power cut

@@ -1,5 +1,5 @@
 /** Sealed records as they are read: lazily, few at a time, each verified before anybody gets it. */
-import { PackedBatches } from "../../core/pack.ts";
+import { PackedBatches } from "../../core/pack-reader.ts";
 import type { Stream } from "../../core/record.ts";
 import { crcHolds } from "../../core/record.ts";
 import type { Batch } from "../../core/sample.ts";

@@ -9,7 +9,7 @@
  * Records of a seal that the cloud acknowledged while others of it wait come again under the new identity: rows hold the
  * samples of all of them.
  */
-import { PackedBatches } from "../../core/pack.ts";
+import { PackedBatches } from "../../core/pack-reader.ts";
 import type { BusbarRecord, Gap, Stream } from "../../core/record.ts";
 import { crcHolds, parseRecord, sealRecord } from "../../core/record.ts";
 import type { Acks } from "./acks.ts";

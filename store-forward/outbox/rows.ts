@@ -1,7 +1,7 @@
-/** A packed row's bytes: core/pack.ts, zstd where smaller, under a checksum that every read verifies. */
+/** A packed row's bytes: core/pack-format.ts, zstd where smaller, under a checksum that every read verifies. */
 import { crc32, constants as zlib } from "node:zlib";
 import { BusbarError, messageOf } from "../../core/errors.ts";
-import { PackSkimmer } from "../../core/pack.ts";
+import { PackSkimmer } from "../../core/pack-skimmer.ts";
 import { ZstdFrames, ZstdPlains } from "../../core/zstd-frames.ts";
 import type { PackedRow } from "./schema.ts";
 

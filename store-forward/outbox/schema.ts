@@ -1,7 +1,7 @@
 /**
  * Tables of the outbox file, and the rows as they are read.
  *
- * `packed`: the samples of one commit and stream, all assets, core/pack.ts under zstd and a CRC.
+ * `packed`: the samples of one commit and stream, all assets, core/pack-format.ts under zstd and a CRC.
  * `seal`: "records 120 to 219 of stream t are what encoder 1 makes of packed rows 40 to 49", with each record's CRC:
  * telemetry is written once, its records are rebuilt when they are read and leave only when they match. `record`:
  * critical records as they are. `mark`: per epoch and stream the next number and what is acknowledged. `gap`: losses
@@ -11,7 +11,7 @@ import type { Gap, RecordKind, Stream } from "../../core/record.ts";
 
 /** `BBox`, in the file's header: another program's database is not taken for an outbox. */
 export const APPLICATION_ID = 0x42426f78;
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 export const DDL = `
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

@@ -8,7 +8,7 @@
  * group of their own. Records follow by asset in order of first appearance, those of one asset in order of their data.
  */
 import { crc32 } from "node:zlib";
-import { PackedBatches, type PackReader } from "../../core/pack.ts";
+import { PackedBatches, type PackReader } from "../../core/pack-reader.ts";
 import type { Stream } from "../../core/record.ts";
 import { crcOfWhole, headFromBoot, headToSeq, writeCrc } from "../../core/record.ts";
 import type { Batch } from "../../core/sample.ts";

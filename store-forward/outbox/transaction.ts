@@ -1,5 +1,5 @@
 /** What one commit does, all of it or nothing. Nothing in memory changes here: the outbox does that after the commit. */
-import { PackedBatches } from "../../core/pack.ts";
+import { PackedBatches } from "../../core/pack-reader.ts";
 import type { Gap } from "../../core/record.ts";
 import { sealRecord } from "../../core/record.ts";
 import type { SealedRecord } from "../queue.ts";

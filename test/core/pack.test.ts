@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PackedBatches, PackReader, PackSkimmer, PackWriter } from "../../core/pack.ts";
+import { PackedBatches, PackReader } from "../../core/pack-reader.ts";
+import { PackSkimmer } from "../../core/pack-skimmer.ts";
+import { PackWriter } from "../../core/pack-writer.ts";
 import { BAD, type Batch, GOOD, STALE } from "../../core/sample.ts";
 
 const batch: Batch = {
@@ -26,10 +28,64 @@ test("what was packed comes back, value types and all", () => {
 test("the layout is the one that the header tells", () => {
   const writer = new PackWriter(4096);
   writer.add({ tUs: 1.5, numbers: [258, 3], values: [-2, "é"], quality: [STALE, GOOD] });
-  assert.equal(
-    Buffer.from(writer.take()).toString("hex"),
-    "02000000000000000000f83f" + "0201" + "01" + "05" + "feffffff" + "0300" + "00" + "04" + "0200" + "c3a9",
+  const listed = "0200" + "ffff" + "000000000000f83f" + "0201" + "0300" + "10" + "08" + "feffffff" + "0200" + "c3a9";
+  assert.equal(Buffer.from(writer.take()).toString("hex"), listed);
+  const values = [7, 230.1, 50.02, -0.125, 0.1 + 0.2, null];
+  writer.add({ tUs: 1.5, numbers: [3, 4, 5, 6, 7, 8], values, quality: [GOOD, GOOD, GOOD, GOOD, GOOD, BAD] });
+  const kinds = "00" + "01" + "02" + "03" + "04" + "25";
+  const packed = "07000000" + "fd080000" + "8a130000" + "83ffffff" + "343333333333d33f";
+  assert.equal(Buffer.from(writer.take()).toString("hex"), `06000300000000000000f83f${kinds}${packed}`);
+});
+
+test("numbers keep the decimals that a value of their signal had, as long as they fit", () => {
+  const writer = new PackWriter(4096);
+  const kindOf = (value: number): number => {
+    writer.add({ tUs: 1, numbers: [9], values: [value], quality: [GOOD] });
+    const bytes = writer.take();
+    assert.deepEqual([...new PackedBatches([bytes])][0]?.values, [value]);
+    return bytes[12] ?? 0;
+  };
+  const values = [230, 230.1, 231, 2 ** 31 - 1, 5, 0.005, 2_147_484, -0, Number.NaN, 1e300];
+  assert.deepEqual(values.map(kindOf), [0, 1, 1, 0, 0, 3, 0, 4, 4, 4]);
+});
+
+test("rows of the form before this one are read", () => {
+  const entries = [
+    "0100" + "00" + "05" + "feffffff",
+    "0700" + "00" + "01" + "3333333333c36c40",
+    "ffff" + "02" + "00",
+    "0200" + "01" + "04" + "0200" + "c3a9",
+    "0300" + "00" + "02",
+    "0400" + "00" + "03",
+  ];
+  const bytes = Buffer.from(`${"06000000000000000000f83f"}${entries.join("")}${"000000000000000000000040"}`, "hex");
+  const expected: readonly Batch[] = [
+    {
+      tUs: 1.5,
+      numbers: [1, 7, 65_535, 2, 3, 4],
+      values: [-2, 230.1, null, "é", false, true],
+      quality: [GOOD, GOOD, BAD, STALE, GOOD, GOOD],
+    },
+    { tUs: 2, numbers: [], values: [], quality: [] },
+  ];
+  assert.deepEqual(
+    Array.from(new PackedBatches([bytes]), (one) => structuredClone(one)),
+    expected,
   );
+  const reader = new PackReader();
+  reader.begin(bytes);
+  assert.equal(reader.first, 1);
+  assert.equal(reader.nextOf([1, 7, 65_535, 2, 3, 4], new Float64Array(6)), false);
+  const skimmer = new PackSkimmer(bytes);
+  assert.deepEqual([skimmer.next(), skimmer.tUs, skimmer.entries], [true, 1.5, 6]);
+  for (let end = 1; end < bytes.length - 12; end++) {
+    const cut = bytes.subarray(0, end);
+    assert.throws(() => new PackSkimmer(cut).next(), RangeError, `${end} bytes`);
+    assert.throws(() => [...new PackedBatches([cut])], RangeError, `${end} bytes`);
+  }
+  bytes[15] = 6;
+  assert.throws(() => [...new PackedBatches([bytes])], RangeError);
+  assert.throws(() => new PackSkimmer(bytes).next(), RangeError);
 });
 
 test("a batch that does not fit is not taken in part", () => {
@@ -45,8 +101,10 @@ test("bytes that are not packed batches end in a RangeError", () => {
   const writer = new PackWriter(4096);
   writer.add(batch);
   const bytes = writer.take();
-  assert.throws(() => [...new PackedBatches([bytes.subarray(0, bytes.length - 3)])], RangeError);
-  bytes[15] = 99;
+  for (let end = 1; end < bytes.length; end++) {
+    assert.throws(() => [...new PackedBatches([bytes.subarray(0, end)])], RangeError, `${end} bytes`);
+  }
+  bytes[12 + 2 * 8] = 9;
   assert.throws(() => [...new PackedBatches([bytes])], RangeError);
 });
 
@@ -62,7 +120,7 @@ test("a reader goes on to other bytes, broken ones between, and gives one batch 
   const given = reader.next();
   assert.deepEqual(given, batch);
   assert.equal(reader.next(), undefined);
-  reader.begin(pack(batch).subarray(0, 30));
+  reader.begin(pack(batch).subarray(0, 20));
   assert.throws(() => reader.next(), RangeError);
   reader.begin(pack(short));
   assert.equal(reader.next(), given);
@@ -90,7 +148,7 @@ test("a skimmer tells what a reader would, of every batch, and refuses what is c
   for (let end = 1; end < only.length; end++) {
     assert.throws(() => new PackSkimmer(only.subarray(0, end)).next(), RangeError, `${end} bytes`);
   }
-  only[15] = 6;
+  only[12 + 2 * 8] = 9;
   assert.throws(() => new PackSkimmer(only).next(), RangeError);
 });
 
@@ -116,7 +174,13 @@ test("good numbers of expected signals come in one go; anything else stays the n
   }
   assert.equal(reader.nextOf(usual.numbers, values), true);
   assert.equal(reader.atEnd, true);
-  reader.begin(packed(usual).subarray(0, 30));
+  const holes: Batch = { ...usual, numbers: [9, 3], values: [2 ** 40, 0.25] };
+  reader.begin(packed(holes));
+  assert.equal(reader.first, 9);
+  assert.equal(reader.nextOf([9, 4], values), false);
+  assert.equal(reader.nextOf(holes.numbers, values), true);
+  assert.deepEqual([...values], [2 ** 40, 0.25, 0, 0]);
+  reader.begin(packed(usual).subarray(0, 20));
   assert.throws(() => reader.nextOf(usual.numbers, values), RangeError);
 });
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { PackedBatches } from "../../core/pack.ts";
+import { PackedBatches } from "../../core/pack-reader.ts";
 import { parseRecord } from "../../core/record.ts";
 import { Acks } from "../../store-forward/outbox/acks.ts";
 import { hardwareHash } from "../../store-forward/outbox/hardware.ts";

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "
 import { type TestContext, test } from "node:test";
 import Sqlite from "better-sqlite3";
 import type { Outbox } from "../../../store-forward/outbox/outbox.ts";
+import { SCHEMA_VERSION } from "../../../store-forward/outbox/schema.ts";
 import { all, type Bench, batch, bench, give, parsed, samplesIn, T0 } from "./support.ts";
 
 /** Eleven records in t (the first three acknowledged), one in c, closed in order. */
@@ -51,7 +52,7 @@ const DAMAGE: Readonly<Record<string, (path: string) => void>> = {
   "the header overwritten": (path) => writeFileSync(path, Buffer.alloc(100, 0xff), { flag: "r+" }),
   "cut in the middle": (path) => truncateSync(path, Math.floor(statSync(path).size / 2048) * 1024),
   "cut to half a page": (path) => truncateSync(path, 500),
-  "of a later version": (path) => new Sqlite(path).exec("PRAGMA user_version = 2").close(),
+  "of a later version": (path) => new Sqlite(path).exec(`PRAGMA user_version = ${SCHEMA_VERSION + 1}`).close(),
   "of another program": (path) => new Sqlite(path).exec("PRAGMA application_id = 7").close(),
   "a table gone": (path) => new Sqlite(path).exec("DROP TABLE seal").close(),
 };

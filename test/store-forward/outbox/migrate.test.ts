@@ -110,7 +110,7 @@ test("a file of a later version: set aside as it is, and the message says so", (
   const outbox = open();
   assert.match(
     outbox.status().error ?? "",
-    /outbox .* was set aside \(schema version 2 is newer than 1, the newest that this version of busbar knows\)/,
+    /outbox .* was set aside \(schema version 3 is newer than 2, the newest that this version of busbar knows\)/,
   );
   assert.equal(outbox.status().state, "ok");
   assert.equal(statSync(join(dir, `outbox.db.corrupt-${clock.wall}`)).size, size);

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { crc32 } from "node:zlib";
-import { PackedBatches, PackWriter } from "../../../core/pack.ts";
+import { PackedBatches } from "../../../core/pack-reader.ts";
+import { PackWriter } from "../../../core/pack-writer.ts";
 import { parseRecord } from "../../../core/record.ts";
 import { BAD, type Batch, GOOD, STALE } from "../../../core/sample.ts";
 import { signalsOfBirth } from "../../../core/signals.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { type LogEntry, Logger } from "../../../core/log.ts";
-import { PackWriter } from "../../../core/pack.ts";
+import { PackWriter } from "../../../core/pack-writer.ts";
 import { type BusbarRecord, parseRecord, type Stream } from "../../../core/record.ts";
 import type { Batch, Quality, Value } from "../../../core/sample.ts";
 import { birthIdOf } from "../../../core/signals.ts";
