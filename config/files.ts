@@ -1,6 +1,6 @@
 /** The files that a configuration names: relative to its own folder, and there. */
-import { accessSync, constants, statSync } from "node:fs";
-import { resolve } from "node:path";
+import { accessSync, constants, readdirSync, statSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { systemCode } from "../core/errors.ts";
 import { credentialMissing, credentialName, credentialPath } from "./credential.ts";
 import type { Path, Problem } from "./problem.ts";
@@ -57,7 +57,20 @@ export function fileProblems(value: unknown, folder: string): Problem[] {
   ];
   const sources = childOf(value, "sources");
   if (Array.isArray(sources)) paths.push(...sources.flatMap((source, i) => sourceFiles(source, i)));
-  return missingFiles(value, folder, paths);
+  return [...missingFiles(value, folder, paths), ...outboxProblem(value, folder)];
+}
+
+/**
+ * The outbox need not be there. A folder that holds something, named in place of a file in it, would be moved away as
+ * damaged. An empty one is: container engines make such where a file is mounted that is not there.
+ */
+function outboxProblem(value: unknown, folder: string): Problem[] {
+  const path = ["store", "path"];
+  const named = path.reduce<unknown>(childOf, value);
+  if (typeof named !== "string" || named === "") return [];
+  const there = resolve(folder, named);
+  if (!holdsSomething(there)) return [];
+  return [{ path, message: `${there} is a directory; allowed: a file, such as ${join(named, "outbox.db")}` }];
 }
 
 /** Those of the paths in `value` that name a file which is not there or cannot be read. */
@@ -70,6 +83,15 @@ export function missingFiles(value: unknown, folder: string, paths: readonly Pat
     const message = fileProblem(named, fileAt(folder, named), path.at(-1) === "password_file");
     return message === undefined ? [] : [{ path, message }];
   });
+}
+
+/** As a folder. False also where nobody lets us look, as in the service's own: the outbox itself tells that. */
+function holdsSomething(path: string): boolean {
+  try {
+    return readdirSync(path).length > 0;
+  } catch {
+    return false;
+  }
 }
 
 /** Profiles are not among them: the drivers look for these. */

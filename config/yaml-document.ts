@@ -39,7 +39,8 @@ const MESSAGES: Readonly<Record<string, string>> = {
   BAD_INDENT:
     "the indentation does not fit what stands above; indent keys of one mapping alike, and close every bracket",
   MISSING_CHAR: "a character is missing: a closing quote or bracket, a comma, or the colon after a key",
-  BLOCK_AS_IMPLICIT_KEY: "a mapping begins where a value was expected; allowed: one `key: value` on a line",
+  BLOCK_AS_IMPLICIT_KEY:
+    "a mapping or list item begins where a value was expected; allowed: one `key: value` on a line, no `- ` between keys",
   MULTILINE_IMPLICIT_KEY: "no `key: value`; allowed: a key, a colon and a space",
   BLOCK_IN_FLOW: "an indented mapping or list stands inside { } or [ ]; close the bracket, or leave it out",
   RESOURCE_EXHAUSTION: "brackets or mappings are nested too deeply; no configuration nests more than 6 levels",
@@ -63,7 +64,8 @@ export function parseYaml(text: string): YamlDocument {
 
 function inspect(document: Document, counter: LineCounter): YamlDocument {
   const lineAt = (offset: number) => Math.max(1, counter.linePos(offset).line);
-  const mistakes = [...document.errors, ...document.warnings].map((error) => mistakeOf(document, error, lineAt));
+  const faults = firstPerLine([...document.errors, ...document.warnings], lineAt);
+  const mistakes = faults.map((error) => mistakeOf(document, error, lineAt));
   mistakes.push(...aliasMistakes(document, lineAt));
   const sound = [...document.errors, ...document.warnings].every((error) => error.code === "DUPLICATE_KEY");
   const lineOf = (path: Path) => lineAt(offsetOf(document, path));
@@ -75,6 +77,16 @@ function inspect(document: Document, counter: LineCounter): YamlDocument {
     const message = `its aliases unfold too far; allowed: ${MAX_ALIAS_COUNT} uses`;
     return { value: null, mistakes: [{ line: 1, path: [], message }], sound: false, lineOf };
   }
+}
+
+/** One slip makes the parser stumble several times on a line: what it says first is nearest to it, and a tab is the slip. */
+function firstPerLine(errors: readonly YAMLError[], lineAt: (offset: number) => number): YAMLError[] {
+  const first = new Map<number, YAMLError>();
+  for (const error of errors) {
+    const line = lineAt(error.pos[0]);
+    if (!first.has(line) || error.code === "TAB_AS_INDENT") first.set(line, error);
+  }
+  return errors.filter((error) => error.code === "DUPLICATE_KEY" || [...first.values()].includes(error));
 }
 
 function unreadable(message: string): YamlDocument {

@@ -58,7 +58,8 @@ function quantity(what: string, units: Readonly<Record<string, number>>, least: 
 }
 
 function parseQuantity(text: string, units: Readonly<Record<string, number>>): number | undefined {
-  const match = /^(\d+(?:\.\d+)?) ?([A-Za-z]+)$/.exec(text);
+  // A space that does not break comes along when a value is copied from a data sheet, and nobody sees the difference.
+  const match = /^(\d+(?:\.\d+)?)[ \u00a0\u202f]?([A-Za-z]+)$/.exec(text);
   const unit = match !== null && Object.hasOwn(units, match[2] as string) ? units[match[2] as string] : undefined;
   return match === null || unit === undefined ? undefined : Math.round(Number(match[1]) * unit);
 }
@@ -92,6 +93,8 @@ export const hostName = z
   .regex(HOST, "is no host; allowed: a name or an address, without port")
   .meta({ kind: "host", allowed: "a name or an address, without port" });
 
+const ADDRESS = "host:port, such as 127.0.0.1:1883 or [::1]:1883";
+
 /** `host:port`, `[v6]:port`; the value is split. */
 export const hostPort = z
   .string()
@@ -100,13 +103,13 @@ export const hostPort = z
     if (split === undefined) {
       context.addIssue({
         code: "custom",
-        message: `"${text}" is no address; allowed: host:port, such as 127.0.0.1:1883`,
+        message: `"${text}" is no address; allowed: ${ADDRESS}`,
       });
       return z.NEVER;
     }
     return split;
   })
-  .meta({ kind: "address", allowed: "host:port, such as 127.0.0.1:1883", pattern: HOST_PORT.source });
+  .meta({ kind: "address", allowed: ADDRESS, pattern: HOST_PORT.source });
 
 export interface HostPort {
   readonly host: string;

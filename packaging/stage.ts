@@ -1,6 +1,6 @@
 /** The tree as it will lie on the target, apart from what DEBIAN/ holds. */
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, posix } from "node:path";
 import { gzipSync } from "node:zlib";
 import { BusbarError } from "../core/errors.ts";
 import { addonsOf } from "./addons.ts";
@@ -30,6 +30,12 @@ const COPIED: readonly (readonly [from: string, to: string])[] = [
   ["docs/FORMATS.md", `${DOC}/FORMATS.md`],
 ];
 
+/** Everything that a page may name, by its place in the project. */
+const INSTALLED: ReadonlyMap<string, string> = new Map([
+  ...COPIED,
+  ["examples/busbar.yaml", "usr/share/busbar/busbar.yaml"],
+]);
+
 /** What the example says of files in the checkout, and where they are on the target. */
 const EXAMPLE_PATHS: readonly (readonly [from: string, to: string])[] = [
   ["$schema=../docs/busbar.schema.json", `$schema=/${SCHEMA}`],
@@ -50,7 +56,10 @@ export async function stage({ root, dir, arch, version, date, target }: StageOpt
     mkdirSync(dirname(join(dir, to)), { recursive: true });
     writeFileSync(join(dir, to), content);
   };
-  for (const [from, to] of COPIED) put(to, readFileSync(join(root, from)));
+  for (const [from, to] of COPIED) {
+    const content = readFileSync(join(root, from));
+    put(to, from.endsWith(".md") ? installedPage(from, content.toString()) : content);
+  }
   const example = exampleConfig(readFileSync(join(root, "examples/busbar.yaml"), "utf8"));
   put("etc/busbar/busbar.yaml", example);
   // What dpkg does not let anybody edit: postinst compares.
@@ -65,6 +74,15 @@ export async function stage({ root, dir, arch, version, date, target }: StageOpt
   mkdirSync(join(dir, "usr/lib/busbar/bin"));
   cpSync(join(target.runtime, "bin/node"), join(dir, "usr/lib/busbar/bin/node"));
   put(`${DOC}/copyright`, copyright(thirdParties([...packages.map((path) => join(root, path)), target.runtime])));
+}
+
+/** A page as it is installed: a link goes to where the file lies on the target, or is words where it is not there. */
+export function installedPage(page: string, text: string): string {
+  return text.replace(/\[([^\]]+)\]\(([^)\s#:]+)\)/g, (link, words: string, target: string) => {
+    const to = INSTALLED.get(posix.join(posix.dirname(page), target));
+    if (to === undefined) return words;
+    return posix.dirname(to) === DOC ? link : `/${to}`;
+  });
 }
 
 /** examples/busbar.yaml as it is installed. Throws BusbarError INTERNAL when it names other files than expected. */

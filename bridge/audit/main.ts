@@ -15,19 +15,11 @@ import { isComplete, jsonOf, type Summary, totalsOf } from "./summary.ts";
 import { AUDITED, Tally } from "./tally.ts";
 import { textOf } from "./text.ts";
 
-const usage = `busbar bridge audit --config FILE [--gateway ID] [--all] [--json]   what of the gateways' records is in Kafka
-  --config FILE   the bridge's configuration
-  --gateway ID    of this gateway alone
-  --all           a line for every stream; otherwise, of more than 40, for those with something to tell
-  --json          the result as one JSON object on stdout (docs/AUDIT.md)
-Exit code 0: complete; 1: records are missing, doubled or unreadable; 69: Kafka does not answer; 78: wrong configuration.`;
-
 const OPTIONS = {
   config: { type: "string" },
   gateway: { type: "string" },
   all: { type: "boolean", default: false },
   json: { type: "boolean", default: false },
-  help: { type: "boolean", short: "h", default: false },
 } as const;
 /** sysexits.h */
 const EXIT_USAGE = 64;
@@ -43,15 +35,11 @@ interface Wishes {
   readonly json: boolean;
 }
 
-/** Resolves with the exit code. Throws what node:util parseArgs throws. */
-export async function audit(args: readonly string[]): Promise<number> {
+/** Resolves with the exit code; `usage` is what the command line tells of it. Throws what node:util parseArgs throws. */
+export async function audit(args: readonly string[], usage: string): Promise<number> {
   const { values } = parseArgs({ args: [...args], options: OPTIONS });
-  if (values.help) {
-    process.stdout.write(`usage: ${usage}\n`);
-    return 0;
-  }
   if (values.config === undefined) {
-    process.stderr.write(`busbar bridge audit: --config FILE is missing\n${usage}\n`);
+    process.stderr.write(`busbar bridge audit: --config FILE is missing\nusage: ${usage}\n`);
     return EXIT_USAGE;
   }
   const loaded = loadBridge(values.config);
@@ -86,15 +74,16 @@ async function auditKafka({ bridge, kafka: config }: BridgeConfig, wishes: Wishe
   collector.end();
   const horizon = horizonOf(states, retention, Date.now());
   const verdicts = [...judge(tally, horizon)];
+  if (wishes.gateway !== undefined && verdicts.length === 0) {
+    // Of one that nobody knows it would be true, and misleading, to say that nothing is missing.
+    process.stderr.write(`busbar bridge audit: no record of gateway ${wishes.gateway}; check the id\n`);
+    return EXIT_INCOMPLETE;
+  }
   const topics = AUDITED.map((topic) => topicName(prefix, topic));
   const { unreadable, unread } = collector;
   const summary: Summary = { totals: totalsOf(verdicts), topics, unreadable, unread };
   for (const part of wishes.json ? jsonOf(verdicts, summary) : textOf(verdicts, summary, wishes.all)) {
     process.stdout.write(part);
-  }
-  if (wishes.gateway !== undefined && verdicts.length === 0) {
-    process.stderr.write(`busbar bridge audit: no record of gateway ${wishes.gateway}\n`);
-    return EXIT_INCOMPLETE;
   }
   return isComplete(summary) ? 0 : EXIT_INCOMPLETE;
 }

@@ -15,7 +15,7 @@ export async function run(args: readonly string[]): Promise<number> {
   const options = { config: { type: "string" }, json: { type: "boolean" } } as const;
   const { values } = parseArgs({ args: [...args], options });
   if (values.config === undefined) {
-    process.stderr.write(`busbar check: --config FILE is missing\n${usage}\n`);
+    process.stderr.write(`busbar check: --config FILE is missing\nusage: ${usage}\n`);
     return EXIT_USAGE;
   }
   const loaded = loadSite(values.config, [checkDrivers]);

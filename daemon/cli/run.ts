@@ -16,7 +16,7 @@ SIGTERM or Ctrl-C ends it in order; SIGHUP reads the file anew: a wrong one is t
 export async function run(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({ args: [...args], options: { config: { type: "string" } } });
   if (values.config === undefined) {
-    process.stderr.write(`busbar run: --config FILE is missing\n${usage}\n`);
+    process.stderr.write(`busbar run: --config FILE is missing\nusage: ${usage}\n`);
     return EXIT_USAGE;
   }
   const config = readConfig(values.config);

@@ -87,7 +87,12 @@ function signalRow(name, value, now) {
     "tr",
     "",
     signalName(name),
-    el("td", `number ${tone}`, text, unit === "" ? undefined : el("span", "", ` ${unit}`)),
+    el(
+      "td",
+      `${typeof value.v === "number" ? "number figure" : "number"} ${tone}`,
+      text,
+      unit === "" ? undefined : el("span", "", ` ${unit}`),
+    ),
     el("td", `age ${tone}`, value.q === "good" ? old : `${value.q}, ${old}`),
   );
 }

@@ -52,7 +52,7 @@ export function count(number) {
   return number.toLocaleString("en");
 }
 
-const SHORT = { degC: "°C", percent: "%" };
+const SHORT = { degC: "°C", percent: "%", degrees: "°" };
 const PREFIXED = new Set(["W", "Wh", "VA", "VAh", "var", "varh"]);
 
 /** [text, unit] of a value: 7360 W → 7.36 kW, a ratio → percent, null → –. */

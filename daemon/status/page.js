@@ -84,7 +84,8 @@ function outboxCard({ outbox, ts }) {
       ["On disk", `${bytes(outbox.bytes)} of ${bytes(outbox.max_bytes)}`],
       ["Oldest waiting", waits ? age(outbox.oldest_age_s * 1000) : "–"],
       ["Durable until", outbox.durable_until > 0 ? durable(outbox.durable_until, ts) : "–"],
-      ["Epoch", `${outbox.epoch}, boot ${outbox.boot}`],
+      ["Epoch", outbox.epoch],
+      ["Boot", String(outbox.boot)],
       ...writes(outbox),
       ...(outbox.clock_jumps === undefined ? [] : [["Clock jumps", `${outbox.clock_jumps} since the start`]]),
       ...(outbox.salvage === undefined
@@ -133,7 +134,8 @@ function hostCard({ host, fast_path: fast }) {
 
 function sourceRow(source, now) {
   const [word, tone] = SOURCE[source.state] ?? [source.state, "warn"];
-  const restarts = source.restarts === 0 ? "" : ` · ${count(source.restarts)} restarts`;
+  const restarts =
+    source.restarts === 0 ? "" : ` · ${count(source.restarts)} ${source.restarts === 1 ? "restart" : "restarts"}`;
   return el(
     "div",
     "card source",
@@ -153,14 +155,20 @@ function sourceRow(source, now) {
           `Frames lost since the start: ${count(source.lost)}. The gateway was too busy to read them.`,
         ),
     source.error === undefined ? undefined : el("p", `error ${tone === "bad" ? "bad" : "warn"}`, source.error),
-    el("ul", "devices", source.devices.map(deviceItem)),
+    el(
+      "ul",
+      "devices",
+      source.devices.map((device) => deviceItem(device, source.error)),
+    ),
   );
 }
 
-function deviceItem({ asset, ok, error }) {
-  const text = error === undefined ? asset : `${asset}: ${error}`;
+/** A line that is down is so for all of its devices, and says why once. */
+function deviceItem({ asset, ok, error }, known) {
+  const own = error === undefined || error === known ? undefined : error;
+  const text = own === undefined ? asset : `${asset}: ${own}`;
   const tone = ok ? "good" : error === undefined ? "warn" : "bad";
-  return el("li", `dot ${tone}${error === undefined ? "" : " broken"}`, el("span", "", text));
+  return el("li", `dot ${tone}${own === undefined ? "" : " broken"}`, el("span", "", text));
 }
 
 function card(title, state, tone, children) {

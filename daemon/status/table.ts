@@ -33,6 +33,7 @@ const HEALTH_TONE = { ok: "good", degraded: "warn", failed: "bad" } as const;
 const NONE: Span = { text: "-", tone: "dim" };
 const GAP = "  ";
 const USUAL_COLUMNS = 120;
+const LABEL_COLUMNS = 10;
 
 /** The first of these that an asset has is shown: OCPP measurands for chargers, COVESA VSS paths for vehicles. */
 const POWER = ["Power.Active.Import", "Power.Apparent.Import", "Vehicle.Powertrain.TractionBattery.CurrentPower"];
@@ -59,14 +60,14 @@ export function columnsOf({ columns }: { readonly columns?: number }): number {
 
 /**
  * A snapshot as text for a terminal of `columns` characters: gateway, uplink, outbox, sources with problems, assets.
- * Lines are cut, never wrapped; text from buses cannot steer the terminal.
+ * Sentences go on in the next line, for what they end with is the remedy; rows of the table are cut. Text from buses
+ * cannot steer the terminal.
  */
 export function renderTable(snapshot: Snapshot, columns: number, options: TableOptions = { color: false }): string {
+  const told = [...uplinkLines(snapshot), ...outboxLines(snapshot), ...sourceLines(snapshot)];
   const lines = [
     titleLine(snapshot),
-    ...uplinkLines(snapshot),
-    ...outboxLines(snapshot),
-    ...sourceLines(snapshot),
+    ...told.flatMap((line) => wrapped(line, columns)),
     [],
     ...assetLines(snapshot, columns),
   ];
@@ -144,8 +145,13 @@ function sourceLines({ sources, problems, fast_path }: Snapshot): Line[] {
       ...labelled("source", { text: `${printable(source.id)} ${source.state}${lost}`, tone }),
       { text: why, tone: "plain" },
     ]);
-    for (const device of broken)
-      lines.push(labelled("", { text: printable(`${device.asset}: ${device.error}`), tone: "plain" }));
+    // A line that is down is so for its devices, and says why once.
+    const own = broken.filter(({ error }) => error !== source.error);
+    const others = broken.filter((device) => !own.includes(device)).map(({ asset }) => asset);
+    if (others.length > 0)
+      lines.push(labelled("", { text: printable(`devices: ${others.join(", ")}`), tone: "plain" }));
+    for (const { asset, error } of own)
+      lines.push(labelled("", { text: printable(`${asset}: ${error}`), tone: "plain" }));
   }
   return lines;
 }
@@ -205,7 +211,31 @@ function newestCell(asset: AssetStatus, _id: string, nowMs: number): Span {
 }
 
 function labelled(label: string, span: Span): Line {
-  return [{ text: label.padEnd(10), tone: "dim" }, span];
+  return [{ text: label.padEnd(LABEL_COLUMNS), tone: "dim" }, span];
+}
+
+/** A labelled line as lines of at most `columns` characters, broken between words where that is possible. */
+function wrapped(line: Line, columns: number): Line[] {
+  let current: Span[] = [];
+  const lines = [current];
+  let used = 0;
+  for (const { text, tone } of line) {
+    for (const word of text.split(/(?<=\s)(?=\S)/)) {
+      const fits = used <= LABEL_COLUMNS || used + [...word.trimEnd()].length <= columns;
+      if (!fits) {
+        const last = current.pop();
+        if (last !== undefined) current.push({ ...last, text: last.text.trimEnd() });
+        current = [{ text: " ".repeat(LABEL_COLUMNS), tone: "plain" }];
+        lines.push(current);
+        used = LABEL_COLUMNS;
+      }
+      const before = current.at(-1);
+      if (before?.tone === tone && used > LABEL_COLUMNS) current.splice(-1, 1, { text: before.text + word, tone });
+      else current.push({ text: word, tone });
+      used += [...word].length;
+    }
+  }
+  return lines;
 }
 
 function textLength(span: Span | undefined): number {

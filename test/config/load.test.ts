@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import test from "node:test";
 import { fileURLToPath } from "node:url";
@@ -95,6 +96,25 @@ test("the example in the repository is right", () => {
     ],
   );
   assert.equal(site.store.path, "/var/lib/busbar/outbox.db");
+});
+
+test("a folder that holds something in place of the outbox is refused: it would be set aside like a damaged file", () => {
+  const errors = errorsOf(join(FOLDER, "store-folder.yaml"));
+  assert.deepEqual(errors, ["3: store.path: <folder>/files is a directory; allowed: a file, such as files/outbox.db"]);
+  const folder = mkdtempSync(join(tmpdir(), "busbar-config-"));
+  try {
+    cpSync(join(FOLDER, "store-folder.yaml"), join(folder, "busbar.yaml"));
+    mkdirSync(join(folder, "files"));
+    assert.deepEqual(errorsOf(join(folder, "busbar.yaml")), []);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("a space that does not break, as copied from a data sheet, is a space", () => {
+  for (const publish_interval of ["10 s", "10\u00a0s", "10\u202fs", "10s"])
+    assert.equal(uplinkConfig.parse({ url: "mqtt://cloud:1883", publish_interval }).publish_interval, 10_000);
+  assert.equal(uplinkConfig.safeParse({ url: "mqtt://cloud:1883", publish_interval: "10  s" }).success, false);
 });
 
 test("over a metered link records are sealed every minute, unless told otherwise", () => {

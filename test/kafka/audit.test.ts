@@ -123,6 +123,7 @@ test("missing, doubled and unreadable records are each told, and the exit code i
   assert.deepEqual([other.code, other.json.streams.length], [0, 1]);
   const nobody = await auditRun(kafka.brokers, prefix, "--gateway", "nobody");
   assert.deepEqual([nobody.code, /no record of gateway nobody/.test(nobody.stderr)], [1, true]);
+  assert.equal(nobody.stdout, "", "nothing is said to be complete");
 });
 
 test("records of aborted and of open transactions are not there", { skip, timeout: 60_000 }, async () => {

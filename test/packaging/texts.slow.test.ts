@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { archOf } from "../../packaging/arch.ts";
 import { changelog, control, copyright } from "../../packaging/control.ts";
 import { manPage } from "../../packaging/man.ts";
-import { exampleConfig } from "../../packaging/stage.ts";
+import { exampleConfig, installedPage } from "../../packaging/stage.ts";
 
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
 
@@ -56,9 +56,10 @@ test("the copyright has every licence word for word, but Apache-2.0 by its place
 test("the man page has every verb with its usage, and no word that roff would take for a command", async () => {
   const page = await manPage("1.2.3", "2026-01-02");
   assert.match(page, /^\.TH BUSBAR 1 "2026-01-02" "busbar 1\.2\.3"/);
-  for (const verb of ["run", "check", "status", "fastpath", "version"])
+  for (const verb of ["run", "check", "status", "fastpath", "bridge", "version"])
     assert.match(page, new RegExp(`^\\.SS ${verb}$`, "m"));
   assert.match(page, /busbar check \\-\\-config FILE/);
+  assert.match(page, /busbar bridge audit \\-\\-config FILE/);
   const commands = /^\.(TH|SH|SS|PP|TP|B|I|RI|nf|fi)( |$)/;
   for (const line of page.split("\n")) if (/^[.']/.test(line)) assert.match(line, commands);
 });
@@ -69,4 +70,20 @@ test("the installed example names files of the installed system", () => {
   assert.match(installed, / \/usr\/share\/doc\/busbar\/CONFIGURATION\.md /);
   assert.doesNotMatch(installed, /\bdocs\//);
   assert.throws(() => exampleConfig("version: 1\n"), /examples\/busbar\.yaml/);
+});
+
+test("a link on an installed page leads to an installed file, or is words", () => {
+  const page =
+    "See [DELIVERY](DELIVERY.md), [the example](../examples/busbar.yaml), [0001](decisions/0001.md), [web](https://a.example).";
+  assert.equal(
+    installedPage("docs/FORMATS.md", page),
+    "See [DELIVERY](DELIVERY.md), /usr/share/busbar/busbar.yaml, 0001, [web](https://a.example).",
+  );
+  const links = ["INSTALL", "CONFIGURATION", "DELIVERY", "FORMATS"].flatMap((name) =>
+    [...installedPage(`docs/${name}.md`, read(`docs/${name}.md`)).matchAll(/\]\(([^)]+)\)/g)].map(([, link]) => link),
+  );
+  assert.deepEqual(
+    links.filter((link) => !/^(INSTALL|CONFIGURATION|DELIVERY|FORMATS)\.md$/.test(link ?? "")),
+    [],
+  );
 });

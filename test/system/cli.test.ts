@@ -43,6 +43,26 @@ test("the command", { concurrency: true }, async (t) => {
         err: "",
       });
     }),
+    t.test("every verb tells its options and says what is missing", async () => {
+      for (const help of [
+        ["bridge", "--help"],
+        ["help", "bridge"],
+        ["bridge", "audit", "--help"],
+      ]) {
+        const { code, out, err } = await busbar(...help);
+        assert.deepEqual({ code, err }, { code: 0, err: "" });
+        assert.match(out, /^usage: busbar bridge run --config FILE .*\n(.*\n)+busbar bridge audit --config FILE .*\n/);
+      }
+      const wrong = await busbar("bridge", "adit");
+      assert.equal(wrong.code, 64);
+      assert.match(wrong.err, /^busbar bridge: unknown verb "adit"; allowed: run, audit\nusage: busbar bridge run /);
+      for (const verb of [["run"], ["check"], ["bridge", "run"], ["bridge", "audit"]]) {
+        const name = `busbar ${verb.join(" ")}`;
+        const { code, err } = await busbar(...verb);
+        assert.equal(code, 64);
+        assert.ok(err.startsWith(`${name}: --config FILE is missing\nusage: ${name} --config FILE`), err);
+      }
+    }),
     t.test("version", async () => {
       const { version } = JSON.parse(readFileSync(new URL("package.json", `file://${ROOT}`), "utf8"));
       assert.deepEqual(await busbar("--version"), { code: 0, out: `busbar ${version}\n`, err: "" });

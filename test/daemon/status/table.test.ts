@@ -62,6 +62,32 @@ test("a source that lost frames is shown with their number, though it is up", ()
   assert.match(renderTable({ ...snapshot, sources: [source] }, 80), /\nsource {4}rs485 up, 1200 frames lost\n/);
 });
 
+test("on a narrow terminal the remedy is still there: sentences go on in the next line", () => {
+  const error = "modbus tcp 10.0.0.7:502: ECONNREFUSED; check host, port, cable and that the device allows another";
+  const source = {
+    ...snapshot.sources[0]!,
+    state: "down",
+    error,
+    devices: [
+      { asset: "wallbox-1", ok: false, error },
+      { asset: "meter-1", ok: false, error: "unit 2: no reply" },
+    ],
+  } as const;
+  const text = renderTable({ ...snapshot, sources: [source] }, 44);
+  const told = text.slice(text.indexOf("source"), text.indexOf("\n\n"));
+  assert.equal(
+    told,
+    `source    rs485 down  modbus tcp
+          10.0.0.7:502: ECONNREFUSED; check
+          host, port, cable and that the
+          device allows another
+          devices: wallbox-1
+          meter-1: unit 2: no reply`,
+  );
+  const coloured = renderTable({ ...snapshot, sources: [source] }, 44, { color: true });
+  assert.ok(stripVTControlCharacters(coloured).includes(told));
+});
+
 test("every line keeps to the width; the least important columns go first", () => {
   for (const columns of [20, 40, 60, 80]) {
     const lines = renderTable(snapshot, columns).split("\n");
