@@ -7,6 +7,7 @@
  */
 import { createServer, type Server, type Socket } from "node:net";
 import { Aedes, type AedesPublishPacket, type AuthenticateError, type Client, type PublishPacket } from "aedes";
+import { writeToStream } from "mqtt-packet";
 import type { Logger } from "../../core/log.ts";
 import { type CheckCredentials, type ListenConfig, REFUSAL_DELAY_MS, readCredentials } from "./credentials.ts";
 import { Listener } from "./listener.ts";
@@ -23,6 +24,9 @@ const CONNECT_TIMEOUT_MS = 5000;
 const TCP_KEEPALIVE_MS = 60_000;
 const GOODBYE_MS = 500;
 const REQUEST = /^busbar\/bridge\/request\/([^/]{1,64})$/;
+
+// aedes writes its packets with it. Else, with the first of them, it makes 65,536 buffers and keeps them: 7 MiB.
+writeToStream.cacheNumbers = false;
 
 export interface LocalBrokerOptions {
   readonly config: ListenConfig;

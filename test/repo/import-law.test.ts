@@ -14,7 +14,7 @@ const HEAVY: Readonly<Record<string, readonly string[]>> = {
   "modbus-serial": ["drivers/modbus/client.ts"],
   mqtt: ["store-forward/uplink/connection.ts"],
   // mqtt's own parser: the bridge acknowledges when Kafka has a record, which mqtt.js cannot wait for.
-  "mqtt-packet": ["bridge/mqtt/wire.ts", "store-forward/uplink/reason-codes.ts"],
+  "mqtt-packet": ["bridge/mqtt/wire.ts", "daemon/status/local-broker.ts", "store-forward/uplink/reason-codes.ts"],
   "prom-client": ["bridge/metrics.ts"],
   serialport: ["drivers/modbus/link-serial.ts"],
   socketcan: ["drivers/can/socketcan.ts"],
