@@ -12,6 +12,8 @@ import { STREAMS } from "../core/record.ts";
 
 /** No gateway with this software ran before. */
 export const BUILD_DATE_MS = Date.UTC(2026, 10, 1);
+/** What a datagram has room for (DESIGN §7). A clock that shows more seconds than that, in 2106, is wrong. */
+export const MAX_BOOT = 2 ** 32 - 1;
 /** Five years: a gateway may lie on a shelf so long, and its clock go on. */
 const BELIEVED_MS = 5 * 365 * 86_400_000;
 
@@ -76,7 +78,8 @@ export function leastWallMs(previous: BootState | undefined): number {
 
 /** The number of this start. Without the file: the clock's seconds, so that it is above whatever was used before. */
 export function nextBoot(previous: BootState | undefined, newestStored: number, wallMs: number): number {
-  const counted = previous === undefined ? Math.floor(Math.max(wallMs, BUILD_DATE_MS) / 1000) : previous.boot + 1;
+  const clockS = Math.floor(wallMs / 1000) < MAX_BOOT ? Math.floor(wallMs / 1000) : 0;
+  const counted = previous === undefined ? Math.max(clockS, BUILD_DATE_MS / 1000) : previous.boot + 1;
   return Math.max(counted, newestStored + 1);
 }
 
@@ -91,5 +94,6 @@ function isBootState(state: BootState): boolean {
     written.day,
     written.bytes,
   ];
+  if (boot >= MAX_BOOT) return false;
   return /^[0-9a-z]{8}$/.test(state.epoch) && counts.every((count) => Number.isSafeInteger(count) && count >= 0);
 }

@@ -3,6 +3,7 @@ import { randomInt } from "node:crypto";
 import type { Gap, Stream } from "../../core/record.ts";
 import { STREAMS } from "../../core/record.ts";
 import { type BootState, nextBoot } from "../boot.ts";
+import { dropRottedBirths } from "./births.ts";
 import { noteUnsent } from "./renew.ts";
 import type { EpochRow } from "./schema.ts";
 import { FIRST_EPOCH, type Store } from "./store.ts";
@@ -43,6 +44,7 @@ export interface Identity {
 
 /** Inside a transaction: notes this start. */
 export function beginRun(store: Store, beginning: Beginning): Identity {
+  dropRottedBirths(store);
   const identity = identify(store, beginning);
   noteUnsent(store, identity.epoch);
   return identity;

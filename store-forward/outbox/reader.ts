@@ -1,7 +1,7 @@
 /** Sealed records as they are read: lazily, few at a time, each verified before anybody gets it. */
 import { PackedBatches } from "../../core/pack-reader.ts";
 import type { Stream } from "../../core/record.ts";
-import { crcHolds } from "../../core/record.ts";
+import { crcHolds, parseRecord } from "../../core/record.ts";
 import type { Batch } from "../../core/sample.ts";
 import { birthIdOf, signalsOfBirth } from "../../core/signals.ts";
 import type { SealedRecord } from "../queue.ts";
@@ -116,7 +116,7 @@ export class Reader {
     if (epoch === undefined) return undefined;
     const { seq, kind, asset, sealed_ms: sealedMs } = row;
     const plain = row.plain instanceof Uint8Array ? Buffer.from(row.plain) : Buffer.alloc(0);
-    if (!crcHolds(plain)) {
+    if (!crcHolds(plain) || !isOf(row, plain)) {
       this.#options.onCorrupt({
         reason: "corrupt",
         stream: "c",
@@ -215,6 +215,12 @@ export class Reader {
     this.#sealer = { boot, sealer };
     return sealer;
   }
+}
+
+/** The columns beside it say what the record does: they decide where it goes, and what an acknowledgement means. */
+function isOf({ seq, kind, asset }: RecordRow, plain: Buffer): boolean {
+  const record = parseRecord(plain);
+  return record.seq === seq && record.k === kind && (record.asset ?? null) === asset;
 }
 
 /** Unpacked, each until the next is taken. */

@@ -128,7 +128,7 @@ function renewSeal(
   const { sums: _sums, crc: _crc, seq_to: _to, ...kept } = old;
   const draft = { ...kept, epoch: to, seq_from: mark.next, encoder: ENCODER };
   const raw = decoded(rows);
-  if (raw === undefined || !isWhole(reader, old, rows)) return false;
+  if (raw === undefined || store.birthOf(old.boot) === undefined || !isWhole(reader, old, rows)) return false;
   const { records } = reader.build(draft, new PackedBatches(raw));
   if (records.length === 0) return false;
   store.dropSealRow(old);

@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import type { Stream } from "../../core/record.ts";
 import type { Acks } from "./acks.ts";
 import { BALLAST_BYTES } from "./ballast.ts";
+import { dropOldestDead } from "./dead-letters.ts";
 import { growGap } from "./gaps.ts";
 import { samplesOf } from "./reader.ts";
 import type { EpochRow, SealRow } from "./schema.ts";
@@ -53,14 +54,15 @@ export interface RoomOptions {
 }
 
 /**
- * Inside the transaction that needs the room: drops the oldest sealed records of the lowest stream, under a gap.
- * Returns the samples dropped.
+ * Inside the transaction that needs the room: drops dead letters, then the oldest sealed records of the lowest stream,
+ * under a gap. Returns the samples dropped.
  */
 export function makeRoom(options: RoomOptions): number {
   const { store, bytes, limitBytes: limit } = options;
   const needed = bytes === 0 ? 0 : bytes * OVERHEAD + SLACK_BYTES;
   let dropped = 0;
   for (let drops = 0; drops < MAX_DROPS && store.size().usedBytes + needed > limit; drops++) {
+    if (dropOldestDead(store)) continue;
     const samples = dropOldestSeal(options) ?? dropOldestCritical(options);
     if (samples === undefined) break;
     dropped += samples;

@@ -7,7 +7,7 @@
  * read that finds them. Where pages cannot be read the nearest readable number behind them is sought. Epochs and rows
  * of the old file get numbers below those of the new one (Store.leaveRoom), so they go first. Each step is one
  * transaction that also notes how far it came (`meta.salvage`): a restart goes on from there. Nothing is dropped to
- * make room: when the outbox fills up, the rest stays in the file, for a person.
+ * make room: while there is none, the rest waits in its file.
  */
 import { statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -99,11 +99,16 @@ export class Salvage {
    * old one's errors are what is expected of it.
    */
   step(hasRoom: boolean): "more" | "nothing" | "done" {
+    if (!hasRoom) {
+      this.close();
+      return "nothing";
+    }
     const source = this.#opened();
     if (source === "later") return "nothing";
-    if (source === undefined || !hasRoom) return this.#done(hasRoom ? "nothing left to salvage" : "no room for more");
+    if (source === undefined) return this.#done("nothing left to salvage");
     const epoch = source.epochs.find(({ n }) => n >= this.#note.epoch);
-    if (epoch === undefined) return this.#done("all of it was looked at");
+    if (epoch === undefined) return this.#older(source) ? "nothing" : this.#done("all of it was looked at");
+    if (this.#note.epoch === 0) return this.#gaps(source, epoch);
     const at =
       epoch.n === this.#note.epoch ? this.#note : { ...this.#note, epoch: epoch.n, stream: "c" as const, seq: 0 };
     const taken = at.stream === "c" ? this.#critical(source, epoch, at) : this.#sealed(source, epoch, at);
@@ -114,6 +119,16 @@ export class Salvage {
     return "nothing";
   }
 
+  /** The file was itself salvaging another when it was set aside: that one is gone on with. */
+  #older({ store: old }: Source): boolean {
+    const older = attempt(() => JSON.parse(old.meta(NOTE) ?? "") as Note);
+    if (older === undefined || older.file === this.#note.file) return false;
+    const { row, records } = this.#note;
+    this.#advance({ ...older, row, records });
+    this.close();
+    return true;
+  }
+
   close(): void {
     try {
       this.#source?.store.close();
@@ -121,6 +136,16 @@ export class Salvage {
       // A file set aside for its damage: nothing more is wanted of it.
     }
     this.#source = undefined;
+  }
+
+  /** Losses that were still growing: nobody else tells of them, for marks have passed over what they cover. */
+  #gaps({ store: old }: Source, { n: epoch }: EpochRow): "nothing" {
+    const gaps = attempt(() => old.gaps()) ?? [];
+    const { store } = this.#o;
+    this.#advance({ ...this.#note, epoch, stream: "c", seq: 0 }, () => {
+      for (const gap of gaps) store.putGap({ ...gap, id: null });
+    });
+    return "nothing";
   }
 
   /** Undefined: no more here; else whether anything came over. */

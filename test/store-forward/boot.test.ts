@@ -3,7 +3,14 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { type BootState, BUILD_DATE_MS, nextBoot, readBootFile, writeBootFile } from "../../store-forward/boot.ts";
+import {
+  type BootState,
+  BUILD_DATE_MS,
+  MAX_BOOT,
+  nextBoot,
+  readBootFile,
+  writeBootFile,
+} from "../../store-forward/boot.ts";
 
 const STATE: BootState = { boot: 17, epoch: "k3f9a1c2", wallMs: 5000, oldestMs: 4000, acked: { c: 1, t: 2, b: 0 } };
 
@@ -33,7 +40,13 @@ test("whatever else stands there is no state", (t) => {
     good.replace("17", '"17"'),
     good.replace("k3f9a1c2", "K3F9A1C2"),
   ];
-  bad.push(good.replace("17", "-1"), good.replace("17", "1e300"), good.replace('"t":2', '"t":null'), "\0".repeat(200));
+  bad.push(
+    good.replace("17", "-1"),
+    good.replace("17", "1e300"),
+    good.replace("17", String(MAX_BOOT)),
+    good.replace('"t":2', '"t":null'),
+    "\0".repeat(200),
+  );
   for (const text of bad) {
     writeFileSync(path, text);
     assert.equal(readBootFile(path), undefined, text);
@@ -47,5 +60,12 @@ test("boot: counted; without the file the clock, the build date or what is store
   assert.equal(nextBoot(STATE, 90, clockMs), 91);
   assert.equal(nextBoot(undefined, 0, clockMs), clockMs / 1000);
   assert.equal(nextBoot(undefined, 0, 0), BUILD_DATE_MS / 1000);
-  assert.equal(nextBoot(undefined, 2 ** 33, clockMs), 2 ** 33 + 1);
+  assert.equal(nextBoot(undefined, 2 ** 31, clockMs), 2 ** 31 + 1);
+});
+
+test("boot: no clock and no file makes a number that a datagram has no room for", () => {
+  for (const year of [1970, 2026, 2105, 2107, 2500, 9999]) {
+    const boot = nextBoot(undefined, 0, Date.UTC(year, 0, 1));
+    assert.ok(boot >= BUILD_DATE_MS / 1000 && boot < MAX_BOOT, `${year}: ${boot}`);
+  }
 });

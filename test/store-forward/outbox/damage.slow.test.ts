@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { type TestContext, test } from "node:test";
 import Sqlite from "better-sqlite3";
@@ -149,19 +150,6 @@ test("a row that rotted: its records never leave, a gap takes their place, the r
   assert.deepEqual(outbox.status().streams.t, { next: 12, acked: 11 });
 });
 
-test("a birth that rotted: records that would come out otherwise than they were sealed never leave", (t) => {
-  const made = filled(t);
-  const change = "UPDATE birth SET payload = CAST(replace(payload, 'Active.Import', 'Active.Export') AS BLOB)";
-  new Sqlite(made.path).exec(change).close();
-  const outbox = made.open();
-  assert.deepEqual(all(outbox, "t"), []);
-  outbox.commit();
-  assert.deepEqual(
-    parsed(outbox, "c").map(({ gap }) => [gap?.from, gap?.reason]),
-    [[undefined, undefined], ...Array.from({ length: 8 }, (_, i) => [i + 4, "corrupt"])],
-  );
-});
-
 test("an unsealed row that rotted: dropped under a gap, its neighbours are sealed", (t) => {
   const { open, path } = bench(t);
   const first = open();
@@ -254,3 +242,17 @@ function writeAt(path: string, position: number, bytes: Buffer): void {
   bytes.copy(whole, position);
   writeFileSync(path, whole, { flag: "r+" });
 }
+
+test("a folder that cannot be made: told at once, not tried for ever", () => {
+  const script = `
+    import { openStore } from ${JSON.stringify(import.meta.resolve("../../../store-forward/outbox/recovery.ts"))};
+    try {
+      openStore("/proc/busbar/a/outbox.db", 0);
+    } catch (error) {
+      process.stdout.write(error.message);
+    }`;
+  const { stdout, signal } = spawnSync(process.execPath, ["--input-type=module", "--eval", script], {
+    timeout: 10_000,
+  });
+  assert.deepEqual([signal, stdout.toString().includes("/proc/busbar/a")], [null, true], stdout.toString());
+});

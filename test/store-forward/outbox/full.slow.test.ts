@@ -150,3 +150,27 @@ test("a folder that is gone at the start is made again", (t) => {
   const path = join(dir, "a", "b", "outbox.db");
   assert.equal(open({ path }).status().state, "ok");
 });
+
+test("dead letters make room first: a thousand of them never cost what may still be sent", (t) => {
+  const { open, path, clock } = bench(t);
+  const outbox = open({ budget: { maxBytes: 8.25 * MIB, minFreeBytes: 0 } });
+  let dead = 0;
+  for (let i = 0; i < 20; i++) {
+    bulk(outbox, clock);
+    dead += all(outbox, "t").length;
+    for (const record of all(outbox, "t")) outbox.reject("t", record, "0x99");
+    outbox.commit();
+  }
+  const rejected = outbox.status().drops.rejected;
+  for (let i = 0; i < 6; i++) bulk(outbox, clock);
+  assert.equal(outbox.status().drops.full, 0);
+  assert.equal(samplesIn(parsed(outbox, "t")).length, 6 * 130);
+  assert.equal(outbox.status().drops.rejected, rejected);
+  assert.ok(statSync(path).size <= 1.25 * MIB, `file ${statSync(path).size}`);
+  outbox.close();
+  const db = new Sqlite(path);
+  const kept = db.prepare<[], number>("SELECT seq FROM dead ORDER BY id").pluck().all();
+  db.close();
+  assert.ok(kept.length > 0 && kept.length < dead, "the oldest went");
+  assert.equal(kept.at(-1), dead, "the newest stay");
+});

@@ -82,3 +82,25 @@ function goOn(outbox: Outbox, value: number): number[] {
   outbox.commit({ final: true });
   return samplesIn(parsed(outbox, "t")).map((text) => Number(text.split(" ").at(-1)));
 }
+
+test("a card that is put back, older by a single acknowledged record: its number is not given out again", (t) => {
+  const { open, path } = bench(t);
+  const put = (outbox: Outbox, value: number): void => {
+    give(outbox, batch(T0 + value, [1, value]));
+    outbox.commit({ seal: true });
+    for (const record of all(outbox, "t")) outbox.ack("t", record);
+    outbox.commit({ final: true });
+    outbox.close();
+  };
+  const first = open();
+  put(first, 1);
+  cpSync(path, `${path}.image`);
+  put(open(), 2);
+  cpSync(`${path}.image`, path);
+  const restored = open();
+  assert.notEqual(restored.epoch, first.epoch);
+  assert.deepEqual(
+    parsed(restored, "c").flatMap(({ gap }) => (gap?.c === "t" ? [[gap.epoch, gap.from, gap.to]] : [])),
+    [[first.epoch, 3, null]],
+  );
+});

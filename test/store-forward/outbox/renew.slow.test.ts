@@ -143,6 +143,24 @@ test("damaged records and rows become gaps when all is sealed anew", (t) => {
   );
 });
 
+test("rows of a boot whose birth is gone become gaps when all is sealed anew", (t) => {
+  const { kit, outbox } = filled(t);
+  const { epoch } = outbox;
+  outbox.close();
+  const db = openSqlite(kit.path);
+  db.exec("DELETE FROM run");
+  db.close();
+  const hurt = kit.open();
+  assert.equal(hurt.takeReceipt({ epoch, upto: { c: 9, t: 9, b: 9 } }, false), "ahead");
+  for (let i = 0; i < 5; i++) assert.equal(hurt.commit(), true, hurt.status().error);
+  assert.equal(hurt.status().renewing, undefined);
+  const gaps = parsed(hurt, "c").flatMap(({ gap }) => (gap?.samples === 1 ? [[gap.c, gap.from, gap.to]] : []));
+  assert.deepEqual(gaps, [
+    ["t", 2, 2],
+    ["t", 3, 3],
+  ]);
+});
+
 test("a seal that rotted is mended while all is sealed anew: the file stays", (t) => {
   const { kit, outbox } = filled(t);
   const { epoch } = outbox;
