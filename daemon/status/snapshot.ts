@@ -4,6 +4,7 @@ import { BAD, QUALITY_WORDS } from "../../core/sample.ts";
 import type { OutboxStatus, StorageReport, UplinkStatus } from "../../store-forward/protocol.ts";
 import { healthOf } from "./health.ts";
 import { GATEWAY_ASSET } from "./host-signals.ts";
+import { RecentLosses } from "./losses.ts";
 import type {
   AssetStatus,
   FastPathStatus,
@@ -57,6 +58,7 @@ export class StatusModel {
   /** The gateway's wall time minus monotonic time, as storage told last. */
   #gatewayMs: number | undefined;
   #fieldSeenMono: number | undefined;
+  readonly #losses = new RecentLosses();
   #host: HostStatus | undefined;
   #unknownValues = 0;
 
@@ -118,6 +120,7 @@ export class StatusModel {
   /** `monoMs`: monotonic time of arrival. */
   takeStore(report: StoreReport, monoMs: number): void {
     this.#outbox = report.outbox;
+    this.#losses.take(report.outbox.drops, monoMs);
     this.#uplink = report.uplink;
     this.#storageSeenMono = monoMs;
     if (report.ts !== undefined) this.#follow(report.ts, monoMs);
@@ -166,7 +169,9 @@ export class StatusModel {
 
   /** `local`: problems of the local listeners. Times in milliseconds. */
   snapshot(now: { readonly wallMs: number; readonly monoMs: number }, local: readonly string[]): Snapshot {
-    const problems = [...local, ...this.#storageProblem(now.monoMs), ...this.#fieldProblem(now.monoMs)];
+    const { monoMs } = now;
+    const own = [...this.#storageProblem(monoMs), ...this.#fieldProblem(monoMs), ...this.#losses.problems(monoMs)];
+    const problems = [...local, ...own];
     const parts = {
       sources: this.#sources,
       fast_path: this.#fastPath,
