@@ -1,6 +1,6 @@
 /** The files that a configuration names: relative to its own folder, and there. */
-import { accessSync, constants, readdirSync, statSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { accessSync, constants, readdirSync, readlinkSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { systemCode } from "../core/errors.ts";
 import { credentialMissing, credentialName, credentialPath } from "./credential.ts";
 import type { Path, Problem } from "./problem.ts";
@@ -10,11 +10,14 @@ import type { Site, SourceConfig } from "./site.ts";
 /** Keys of files in a login. */
 export const LOGIN_KEYS = ["password_file", "ca_file", "cert_file", "key_file"] as const;
 
+/** As Linux has it; whoever has more goes round in a circle. */
+const MAX_LINKS = 40;
+
 /** A copy of the site in which every path is absolute. */
 export function withAbsolutePaths(site: Site, folder: string): Site {
   const copy = structuredClone(site);
   absolutise(copy.uplink, LOGIN_KEYS, folder);
-  absolutise(copy.store, ["path"], folder);
+  copy.store.path = linkedFile(resolve(folder, copy.store.path));
   absolutise(copy.local.mqtt, ["password_file"], folder);
   absolutise(copy.local.http, ["password_file"], folder);
   for (const source of copy.sources) absolutiseSource(source, folder);
@@ -41,6 +44,22 @@ export function absolutise<K extends string>(
     const path = holder[key];
     if (path !== undefined) holder[key] = fileAt(folder, path);
   }
+}
+
+/**
+ * Where a link leads in the end, also if nothing is there yet. SQLite puts its log there, so all else that belongs to the
+ * file must be there too, and the free space is that volume's.
+ */
+function linkedFile(path: string): string {
+  let at = path;
+  for (let links = 0; links < MAX_LINKS; links++) {
+    try {
+      at = resolve(dirname(at), readlinkSync(at));
+    } catch {
+      return at;
+    }
+  }
+  return path;
 }
 
 /** A credential that is not there to be looked up stays as it is named: `checkCredentials` tells it. */

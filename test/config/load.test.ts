@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import test from "node:test";
@@ -106,6 +106,21 @@ test("a folder that holds something in place of the outbox is refused: it would 
     cpSync(join(FOLDER, "store-folder.yaml"), join(folder, "busbar.yaml"));
     mkdirSync(join(folder, "files"));
     assert.deepEqual(errorsOf(join(folder, "busbar.yaml")), []);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("a link in place of the outbox: the file is where it leads, there or not", () => {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), "busbar-config-")));
+  try {
+    const file = join(folder, "busbar.yaml");
+    cpSync(join(FOLDER, "store-folder.yaml"), file);
+    symlinkSync("usb/outbox.db", join(folder, "files"));
+    assert.equal(siteOf(file).site.store.path, join(folder, "usb/outbox.db"));
+    mkdirSync(join(folder, "usb"));
+    symlinkSync("../files", join(folder, "usb/outbox.db"));
+    assert.equal(siteOf(file).site.store.path, join(folder, "files"), "links in a circle are left as they are");
   } finally {
     rmSync(folder, { recursive: true });
   }
