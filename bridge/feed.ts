@@ -8,7 +8,8 @@ import type { Inbox } from "./inbox.ts";
 import type { PartitionMetrics } from "./metrics.ts";
 import { ConnackError, refusalError } from "./mqtt/faults.ts";
 import { NO_ANSWER } from "./mqtt/in-flight.ts";
-import { type Received, Session, type SessionOptions } from "./mqtt/session.ts";
+import type { Received } from "./mqtt/received.ts";
+import { Session, type SessionOptions } from "./mqtt/session.ts";
 import type { ProtocolLevel } from "./mqtt/wire.ts";
 import { readPassword, readTls } from "./secrets.ts";
 

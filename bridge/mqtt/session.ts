@@ -7,6 +7,7 @@ import { BusbarError } from "../../core/errors.ts";
 import type { TlsMaterial } from "../secrets.ts";
 import { connackError, disconnectError, goneError, refusalError, type Stage } from "./faults.ts";
 import { InFlight, NO_ANSWER } from "./in-flight.ts";
+import { type Received, Unacked } from "./received.ts";
 import { connackCode, type IConnackPacket, type ISubackPacket, type Packet, type ProtocolLevel, Wire } from "./wire.ts";
 
 export interface SessionOptions {
@@ -27,17 +28,6 @@ export interface SessionOptions {
   readonly onMessage: (message: Received) => void;
 }
 
-/** A publish that arrived; its topic and payload are views of what was read. */
-export interface Received {
-  readonly topic: string;
-  readonly payload: Buffer;
-  /** As the session's options say. */
-  readonly life: number;
-  readonly arrivedMs: number;
-  /** To be called once, when it is in Kafka; on a connection that is gone it does nothing. */
-  ack(): void;
-}
-
 const CONNECT_TIMEOUT_MS = 15_000;
 /** The server may send all that is retained before SUBACK. */
 const SUBSCRIBE_TIMEOUT_MS = 60_000;
@@ -53,12 +43,11 @@ export class Session {
   readonly #wire: Wire;
   readonly #end = Promise.withResolvers<BusbarError>();
   readonly #connected = Promise.withResolvers<void>();
-  readonly #unacked: Message[] = [];
+  readonly #unacked = new Unacked((ids) => this.#wire.acknowledge(ids));
   readonly #sent = new InFlight();
   #stage: Stage = "connecting";
   #gone = false;
   #paused = false;
-  #acking = false;
   #lastReadMs = performance.now();
   #ping: NodeJS.Timeout | undefined;
 
@@ -120,7 +109,7 @@ export class Session {
   /** Sends the acknowledgements that are due and DISCONNECT; the server keeps the session. */
   close(): void {
     if (this.#gone) return;
-    this.#acknowledge();
+    this.#unacked.flush();
     this.#wire.send({ cmd: "disconnect", reasonCode: 0 });
     this.#wire.end();
     this.#fail(new BusbarError("BRIDGE_MQTT", `mqtt ${this.#o.url}: closed`), false);
@@ -158,24 +147,7 @@ export class Session {
   #publish(topic: string, payload: Buffer, messageId: number | undefined): void {
     this.#lastReadMs = performance.now();
     const { life, onMessage } = this.#o;
-    const acked = messageId === undefined ? () => {} : this.#acked;
-    const message = new Message({ topic, payload, life, arrivedMs: this.#lastReadMs }, messageId ?? 0, acked);
-    if (messageId !== undefined) this.#unacked.push(message);
-    onMessage(message);
-  }
-
-  readonly #acked = (): void => {
-    // A batch is acknowledged message by message in one turn of the event loop: looked at once, afterwards.
-    if (this.#acking) return;
-    this.#acking = true;
-    queueMicrotask(() => this.#acknowledge());
-  };
-
-  #acknowledge(): void {
-    this.#acking = false;
-    const open = this.#unacked.findIndex(({ done }) => !done);
-    const due = this.#unacked.splice(0, open < 0 ? this.#unacked.length : open);
-    if (due.length > 0) this.#wire.acknowledge(due.map(({ messageId }) => messageId));
+    onMessage(this.#unacked.take({ topic, payload, life, arrivedMs: this.#lastReadMs }, messageId));
   }
 
   #connack(packet: IConnackPacket): void {
@@ -249,30 +221,5 @@ export class Session {
     this.#sent.drop();
     if (destroy) this.#wire.destroy();
     this.#end.resolve(error);
-  }
-}
-
-/** One object from the wire to the commit: there are thousands of them at a time. */
-class Message implements Received {
-  readonly topic: string;
-  readonly payload: Buffer;
-  readonly life: number;
-  readonly arrivedMs: number;
-  readonly messageId: number;
-  readonly #acked: () => void;
-  done = false;
-
-  constructor({ topic, payload, life, arrivedMs }: Omit<Received, "ack">, messageId: number, acked: () => void) {
-    this.topic = topic;
-    this.payload = payload;
-    this.life = life;
-    this.arrivedMs = arrivedMs;
-    this.messageId = messageId;
-    this.#acked = acked;
-  }
-
-  ack(): void {
-    this.done = true;
-    this.#acked();
   }
 }
