@@ -1,12 +1,13 @@
 /** One device on a line: what it is asked, and what becomes of its answers. */
-import { BusbarError } from "../../core/errors.ts";
-import { BAD, type Batch, GOOD, type Quality, type Value } from "../../core/sample.ts";
-import { ReadRequest, type ReadResult, type TakeRegisters } from "./client.ts";
-import { decodeSignal } from "./decode.ts";
+import type { BusbarError } from "../../core/errors.ts";
+import { BAD, type Batch } from "../../core/sample.ts";
+import type { ReadRequest, ReadResult } from "./client.ts";
+import { exceptionError, isGatewayCode, isSilence, silenceError } from "./device-faults.ts";
 import { LateReplies } from "./late-replies.ts";
-import { type Block, planBlocks, signalsInside } from "./plan.ts";
-import type { ModbusProfile, PollGroup, RegisterSignal, Span } from "./profile.ts";
+import { type Block, planBlocks } from "./plan.ts";
+import type { ModbusProfile, PollGroup, RegisterSignal } from "./profile.ts";
 import { isRefusal, Refusals, type Task } from "./refusals.ts";
+import { Requests } from "./requests.ts";
 import { PollSchedule } from "./schedule.ts";
 
 export interface DeviceSpec {
@@ -35,19 +36,6 @@ export interface DevicePort {
 const MAX_SEARCH_REQUESTS = 12;
 const MAX_PROBES = 3;
 const FIRST_DELAY_MS = 500;
-/** Gateway path unavailable, gateway target device failed to respond: the line works, the device does not. */
-const GATEWAY_CODES = new Set([10, 11]);
-const EXCEPTION_NAMES: Readonly<Record<number, string>> = {
-  1: "illegal function",
-  2: "illegal data address",
-  3: "illegal data value",
-  4: "device failure",
-  5: "acknowledge",
-  6: "device busy",
-  8: "memory parity error",
-  10: "gateway path unavailable",
-  11: "gateway got no reply from the device",
-};
 
 export type PollResult = BusbarError | "idle" | undefined;
 
@@ -62,17 +50,21 @@ export class Device {
   readonly #port: DevicePort;
   readonly #refusals: Refusals;
   readonly #late: LateReplies;
-  readonly #requests = new WeakMap<Span, ReadRequest>();
+  readonly #requests: Requests;
   /** What each group asks while nothing is refused and nobody is late, which is nearly always. */
   readonly #plans = new Map<PollGroup, Plan>();
-  #everRead = false;
 
   constructor(spec: DeviceSpec, port: DevicePort) {
-    const { profile, groups, timeoutMs } = spec;
+    const { asset, unit, profile, groups, timeoutMs } = spec;
     this.spec = spec;
     this.#port = port;
     this.schedule = new PollSchedule(groups, { startMs: port.nowMs(), firstDelayMs: FIRST_DELAY_MS });
     this.#refusals = new Refusals(profile);
+    this.#requests = new Requests({
+      ...{ unit, timeoutMs, signals: profile.signals },
+      number: ({ name }) => port.number(asset, name),
+      emit: (batch) => port.emit(batch),
+    });
     const blocks = groups.flatMap((group) => planBlocks(signalsOf(profile, group), profile));
     this.#late = new LateReplies(blocks, timeoutMs);
   }
@@ -109,7 +101,8 @@ export class Device {
   #settled(group: PollGroup, result: PollResult): PollResult {
     if (result === "idle") return "idle";
     // A device that refuses everything costs the line a search each time: it is asked less often, too.
-    if (result !== undefined && (isSilence(result) || !this.#everRead)) this.schedule.failed(group, this.#port.nowMs());
+    if (result !== undefined && (isSilence(result) || !this.#requests.answered))
+      this.schedule.failed(group, this.#port.nowMs());
     else this.schedule.answered();
     return result;
   }
@@ -125,15 +118,15 @@ export class Device {
         return error ?? "idle";
       }
       const result = await this.#read(probe);
-      if (result.kind === "silence") return this.#silence(result);
+      if (result.kind === "silence") return this.#silence(result.strayBytes);
       if (result.kind === "data") {
         this.#late.proven();
         return undefined;
       }
       // Exceptions have no length: this may be an older one, and then the answer to the probe is still to come.
       this.#late.unanswered(probe, this.#port.nowMs());
-      error = this.#exception(probe, result.code);
-      if (GATEWAY_CODES.has(result.code)) return error;
+      error = exceptionError(this.#where, probe, result.code);
+      if (isGatewayCode(result.code)) return error;
     }
     return error;
   }
@@ -151,7 +144,7 @@ export class Device {
       made = undefined;
       if (result.kind === "silence") {
         this.#settle(read, refused, error);
-        return this.#silence(result);
+        return this.#silence(result.strayBytes);
       }
       if (result.kind === "data") {
         this.#refusals.accept(task.block);
@@ -160,7 +153,7 @@ export class Device {
       }
       // While late replies may come, an exception may be one and says nothing about these registers.
       const late = this.#port.nowMs() < this.#late.quarantineUntilMs;
-      error = this.#exception(task.block, result.code);
+      error = exceptionError(this.#where, task.block, result.code);
       if (late || !isRefusal(result.code)) {
         this.#settle(read, refused, error);
         return error;
@@ -179,7 +172,7 @@ export class Device {
     if (plain)
       this.#plans.set(
         group,
-        tasks.map((task) => ({ task, request: this.#requestOf(task.block) })),
+        tasks.map((task) => ({ task, request: this.#requests.of(task.block) })),
       );
     return tasks;
   }
@@ -195,7 +188,7 @@ export class Device {
     refused: readonly { signal: RegisterSignal; code: number; tUs: number }[],
     error: BusbarError | undefined,
   ): BusbarError | undefined {
-    if (!read && !this.#everRead) {
+    if (!read && !this.#requests.answered) {
       // It refuses everything: another device than the profile's, or one that is still starting.
       this.#refusals.forget(refused.map(({ signal }) => signal));
       return error;
@@ -209,7 +202,7 @@ export class Device {
   }
 
   async #read(span: Block): Promise<ReadResult> {
-    return this.#noted(span, await this.#port.read(this, this.#requestOf(span)));
+    return this.#noted(span, await this.#port.read(this, this.#requests.of(span)));
   }
 
   #noted(span: Block, result: ReadResult): ReadResult {
@@ -220,64 +213,17 @@ export class Device {
     }
     this.silentPolls = 0;
     // The gateway gave up on the device, which may still answer.
-    if (result.kind === "exception" && GATEWAY_CODES.has(result.code)) this.#late.unanswered(span, this.#port.nowMs());
+    if (result.kind === "exception" && isGatewayCode(result.code)) this.#late.unanswered(span, this.#port.nowMs());
     return result;
   }
 
-  #requestOf(span: Span): ReadRequest {
-    const known = this.#requests.get(span);
-    if (known !== undefined) return known;
-    const request = new ReadRequest(span, this.spec, this.#decoder(span));
-    this.#requests.set(span, request);
-    return request;
+  #silence(strayBytes: number): BusbarError {
+    return silenceError(this.#where, { strayBytes, timeoutMs: this.spec.timeoutMs });
   }
 
-  /** Every profiled register in a reply becomes a sample, whichever group asked. */
-  #decoder(span: Span): TakeRegisters {
-    const signals = signalsInside(this.spec.profile.signals, span);
-    const numbers = signals.map((signal) => this.#port.number(this.spec.asset, signal.name));
-    return (bytes, at, tUs) => {
-      const values = new Array<Value>(signals.length);
-      const quality = new Array<Quality>(signals.length);
-      for (let i = 0; i < signals.length; i++) {
-        const signal = signals[i] as RegisterSignal;
-        const value = decodeSignal(signal, bytes, at + 2 * (signal.at - span.at));
-        values[i] = value ?? null;
-        quality[i] = value === undefined ? BAD : GOOD;
-      }
-      this.#everRead = true;
-      this.#port.emit({ tUs, numbers, values, quality });
-    };
+  get #where(): string {
+    return `${this.#port.label} unit ${this.spec.unit}`;
   }
-
-  #silence({ strayBytes }: { strayBytes: number }): BusbarError {
-    const { unit, timeoutMs } = this.spec;
-    const where = `${this.#port.label} unit ${unit}`;
-    if (strayBytes === 0) {
-      const remedy = "check wiring and unit id";
-      return new BusbarError("DEVICE_TIMEOUT", `${where}: no reply in ${timeoutMs} ms`, { remedy });
-    }
-    const remedy = "check baud rate, format, termination, and that no two devices have the same unit id";
-    return new BusbarError("DEVICE_GARBLED", `${where}: ${strayBytes} bytes that are no reply in ${timeoutMs} ms`, {
-      remedy,
-    });
-  }
-
-  #exception(span: Span, code: number): BusbarError {
-    const what = `exception ${code} (${EXCEPTION_NAMES[code] ?? "unknown"}) for registers ${span.at} to ${span.at + span.words - 1}`;
-    const remedy = GATEWAY_CODES.has(code)
-      ? "check the wiring behind the gateway and the unit id"
-      : "check the profile";
-    const error = GATEWAY_CODES.has(code) ? "DEVICE_TIMEOUT" : "DEVICE_EXCEPTION";
-    return new BusbarError(error, `${this.#port.label} unit ${this.spec.unit}: ${what}, function ${span.fc}`, {
-      remedy,
-    });
-  }
-}
-
-/** It cost the line a timeout, ours or the gateway's: such a device is asked less often. */
-function isSilence(error: BusbarError): boolean {
-  return error.code === "DEVICE_TIMEOUT" || error.code === "DEVICE_GARBLED";
 }
 
 function signalsOf(profile: ModbusProfile, group: PollGroup): RegisterSignal[] {
