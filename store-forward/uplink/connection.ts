@@ -1,53 +1,21 @@
 /**
- * One life of one link: dialled once, never reconnected, and the only file that knows mqtt.js. Of mqtt.js only transports
+ * One life of one link: dialled once, never reconnected, and the only file that loads mqtt.js. Of mqtt.js only transports
  * and packets are used: publishes are publisher.ts's, and there is no reconnection, because its own replay sends one
  * message per round trip and its `reconnect` forgets them.
  */
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { connect, type IClientOptions, type MqttClient, type Packet } from "mqtt";
+import { connect, type MqttClient, type Packet } from "mqtt";
 import { BusbarError } from "../../core/errors.ts";
 import { type AckCommand, AckFilter } from "./ack-filter.ts";
-import { disconnected, httpAnswer, linkError, malformed, refused, refusesVersion } from "./faults.ts";
+import { Approach, type DialFailure, type LinkEnd } from "./approach.ts";
+import { closedByPeer, disconnected, isServersOwn, linkError, malformed } from "./faults.ts";
 import "./reason-codes.ts";
-import { limitsOf, type ServerLimits } from "./limits.ts";
+import { limitsOf, publishBytes, type ServerLimits, TOO_LARGE } from "./limits.ts";
+import { clientOptions, type LinkOptions, type Protocol } from "./link-options.ts";
 import { PacketIds } from "./packet-ids.ts";
 import { NO_SUBSCRIBER, type Publish, Publisher } from "./publisher.ts";
 
-export type Protocol = "5" | "3.1.1";
-
-export interface LinkOptions {
-  /** mqtt, mqtts, ws or wss; without user and password. */
-  readonly url: string;
-  readonly protocol: Protocol;
-  readonly clientId: string;
-  readonly username?: string;
-  readonly password?: string;
-  readonly tls: { readonly ca?: Buffer; readonly cert?: Buffer; readonly key?: Buffer };
-  readonly keepaliveMs: number;
-  readonly connectTimeoutMs: number;
-  /** The host took the connection. */
-  readonly onReached?: () => void;
-  /** Published by the server when this link dies: QoS 1, retained. */
-  readonly will: { readonly topic: string; readonly payload: Buffer };
-}
-
-export interface DialFailure {
-  readonly error: BusbarError;
-  /** The server may have accepted our CONNECT, and so may publish its will. */
-  readonly mayHoldWill: boolean;
-  /** It refused this version of MQTT (`told`), or hung up on CONNECT without a word (`silent`). */
-  readonly version: "told" | "silent" | undefined;
-}
-
-/** Why a link ended; `byPeer`: the other side closed it, no time-out of ours. */
-export interface LinkEnd {
-  readonly error: BusbarError;
-  readonly byPeer: boolean;
-}
-
-/** Our own inbound limits: receipts and states are small. */
-const INBOUND = { receiveMaximum: 20, maximumPacketSize: 65_536 };
 const CLOSE_WAIT_MS = 1000;
 /** The clock of mqtt.js's keep-alive is set anew no more often: it is a timer for each packet otherwise. */
 const PING_GRAIN_MS = 1000;
@@ -79,12 +47,13 @@ export class Link {
   #pingPutOff: NodeJS.Timeout | undefined;
   #gone = false;
   #bytesSent = 0;
-  #reached = false;
-  /** CONNACK's code, when it refused. */
-  #refusedWith: number | undefined;
+  readonly #approach: Approach;
 
   constructor(options: LinkOptions) {
+    const { url, onReached } = options;
+    const onHttp = (error: BusbarError): void => this.fail(error);
     this.#options = options;
+    this.#approach = new Approach({ url, onHttp, ...(onReached === undefined ? {} : { onReached }) });
     this.protocol = options.protocol;
     this.ended = this.#end.promise;
   }
@@ -107,7 +76,7 @@ export class Link {
   async open(signal: AbortSignal): Promise<DialFailure | undefined> {
     const connected = Promise.withResolvers<undefined>();
     const { connectTimeoutMs, url } = this.#options;
-    const timer = setTimeout(() => this.#timedOut(), connectTimeoutMs);
+    const timer = setTimeout(() => this.fail(this.#approach.timedOut(connectTimeoutMs)), connectTimeoutMs);
     const stop = (): void => this.fail(new BusbarError("UPLINK_LOST", `uplink ${url}: stopped`));
     signal.addEventListener("abort", stop, { once: true });
     try {
@@ -120,16 +89,19 @@ export class Link {
     const end = await Promise.race([connected.promise, this.ended]);
     clearTimeout(timer);
     signal.removeEventListener("abort", stop);
-    if (end === undefined) return undefined;
-    const silent = this.#reached && end.byPeer && end.error.code === "UPLINK_LOST";
-    const told = this.#refusedWith !== undefined && refusesVersion(this.#refusedWith);
-    const mayHoldWill = this.#reached && this.#refusedWith === undefined;
-    return { error: end.error, mayHoldWill, version: told ? "told" : silent ? "silent" : undefined };
+    return end === undefined ? undefined : this.#approach.failure(end);
   }
 
-  /** Publishes with what else this turn sends. `done` is not called when the link ends before; nothing happens then. */
+  /**
+   * Publishes with what else this turn sends. `done` is called at once, with 0x95, for what is above the server's maximum
+   * packet size; it is not called when the link ends before; nothing happens then.
+   */
   publish(publish: Publish): void {
-    if (!this.#gone) this.#bytesSent += this.#publisher?.publish(publish) ?? 0;
+    if (this.#gone) return;
+    const isTooLarge = publishBytes(publish.topic, publish.payload) > this.#limits.maximumPacketBytes;
+    if (isTooLarge) publish.done?.(TOO_LARGE);
+    else this.#bytesSent += this.#publisher?.publish(publish) ?? 0;
+    if (!isTooLarge && this.#pingPutOff === undefined) this.#putPingOff();
   }
 
   /** Subscribes at QoS 1; the topics that the server refused. Resolves with all of them when the link ends. */
@@ -177,6 +149,7 @@ export class Link {
     client.stream.on("error", (error: Error) => this.#failed(error));
     client.on("close", () => this.fail(closedByPeer(url), true));
     client.on("connect", (packet) => {
+      this.#approach.accepted();
       this.#limits = limitsOf(packet.properties);
       const { topicAliasMaximum } = this.#limits;
       const version = this.protocol === "5" ? 5 : 4;
@@ -185,25 +158,15 @@ export class Link {
     });
     client.on("message", (topic, payload) => this.onMessage(topic, payload));
     client.on("packetreceive", (packet) => this.#received(packet));
-    client.on("disconnect", (packet) => this.fail(disconnected(url, packet.reasonCode ?? 0x80), true));
-    this.#filterAcks(client.stream as Duplex);
-    this.#watch(client.stream as Duplex);
-  }
-
-  #watch(stream: Duplex & { setNoDelay?: (on: boolean) => void }): void {
+    client.on("disconnect", ({ reasonCode = 0x80, properties }) => {
+      const error = disconnected(url, reasonCode, properties?.serverReference);
+      this.fail(error, !isServersOwn(reasonCode));
+    });
+    const stream = client.stream as Duplex & { setNoDelay?: (on: boolean) => void };
+    this.#filterAcks(stream);
     // Publishes of one turn leave in one write already; Nagle would hold the next one back for a delayed ACK.
     stream.setNoDelay?.(true);
-    const reached = (): void => {
-      this.#reached = true;
-    };
-    stream.once("secureConnect", reached);
-    stream.once("connect", () => this.#options.onReached?.());
-    if (this.#options.url.startsWith("mqtt:")) stream.once("connect", reached);
-    // Before mqtt.js, which would only see a packet with wrong flags.
-    stream.prependOnceListener("data", (chunk: Buffer) => {
-      reached();
-      if (chunk.subarray(0, 5).toString("latin1") === "HTTP/") this.fail(httpAnswer(this.#options.url));
-    });
+    this.#approach.watch(stream);
   }
 
   /** Sees each packet before mqtt.js acts on it. */
@@ -212,16 +175,16 @@ export class Link {
     const broken = packet.messageId !== undefined && packet.messageId < 1;
     if (broken) this.fail(malformed(this.#options.url));
     if (this.#gone) (packet as { cmd: string }).cmd = "discarded";
+    if (packet.cmd === "connack") this.#approach.answered(packet.properties?.serverReference);
     const { cmd, messageId = 0 } = packet;
     // What the filter left: an acknowledgement with a long reason string.
-    if (cmd === "puback" || cmd === "pubrec" || cmd === "pubcomp") {
-      if (this.#answered(cmd, messageId, packet.reasonCode ?? 0)) (packet as { cmd: string }).cmd = "discarded";
-    }
+    const isAck = cmd === "puback" || cmd === "pubrec" || cmd === "pubcomp";
+    if (isAck && this.#takeAck(cmd, messageId, packet.reasonCode ?? 0)) (packet as { cmd: string }).cmd = "discarded";
   }
 
   /** Lets mqtt.js's pipe have what is left of what the server sends. */
   #filterAcks(stream: Duplex): void {
-    const filter = new AckFilter((...answer) => this.#gone || this.#answered(...answer));
+    const filter = new AckFilter((...answer) => this.#gone || this.#takeAck(...answer));
     const passes = stream.listeners("data") as ((chunk: Buffer) => void)[];
     stream.on("data", (chunk: Buffer) => {
       for (const rest of filter.rest(chunk)) for (const pass of passes) pass.call(stream, rest);
@@ -229,72 +192,27 @@ export class Link {
     for (const pass of passes) stream.off("data", pass);
   }
 
-  #answered(command: AckCommand, id: number, reasonCode: number): boolean {
-    if (this.#publisher?.answered(command, id, reasonCode) !== true) return false;
-    if (reasonCode === NO_SUBSCRIBER) this.onNoSubscriber();
-    if (this.#pingPutOff === undefined) {
-      this.#client?.reschedulePing();
-      this.#pingPutOff = setTimeout(() => {
-        this.#pingPutOff = undefined;
-      }, PING_GRAIN_MS).unref();
-    }
+  /**
+   * False: mqtt.js is to see what is wrong with it. One that nobody waits for is nothing; mqtt.js, which publishes nothing,
+   * would hand it back here behind those that came after it.
+   */
+  #takeAck(command: AckCommand, id: number, reasonCode: number): boolean {
+    if (this.#publisher === undefined || id === 0) return false;
+    const isAnswer = this.#publisher.answered(command, id, reasonCode);
+    if (isAnswer && reasonCode === NO_SUBSCRIBER) this.onNoSubscriber();
     return true;
   }
 
+  /** By what we send (MQTT-3.1.2-20), not by what comes: an acknowledgement may be older than the server's patience. */
+  #putPingOff(): void {
+    this.#client?.reschedulePing();
+    this.#pingPutOff = setTimeout(() => {
+      this.#pingPutOff = undefined;
+    }, PING_GRAIN_MS).unref();
+  }
+
   #failed(error: unknown): void {
-    const { url } = this.#options;
-    const code = (error as { code?: unknown }).code;
-    if (typeof code === "number") {
-      this.#refusedWith = code;
-      this.fail(refused(url, code));
-      return;
-    }
-    const text = error instanceof Error ? error.message : "";
-    // The ws library gives no code, only this sentence, when the answer to the upgrade is not 101.
-    const http = /^Unexpected server response: \d+/.test(text);
-    this.fail(http ? httpAnswer(url) : linkError(url, error), code === "ECONNRESET" || code === "EPIPE");
+    const end = this.#approach.endOf(error);
+    this.fail(end.error, end.byPeer);
   }
-
-  #timedOut(): void {
-    const { url, connectTimeoutMs } = this.#options;
-    const what = this.#reached ? "connected, but no MQTT answer" : "no answer";
-    const remedy = "check the network, the firewall and the port in uplink.url";
-    this.fail(new BusbarError("UPLINK_UNREACHABLE", `uplink ${url}: ${what} in ${connectTimeoutMs} ms`, { remedy }));
-  }
-}
-
-function clientOptions(options: LinkOptions): IClientOptions {
-  const { protocol, hostname, port, pathname, search } = new URL(options.url);
-  const secure = protocol === "mqtts:" || protocol === "wss:";
-  // Named one by one: given the URL, mqtt.js takes user, password and client id from it; given cert and key without
-  // TLS it changes the protocol.
-  const socket = protocol.startsWith("mqtt");
-  return {
-    protocol: protocol.slice(0, -1) as "mqtt" | "mqtts" | "ws" | "wss",
-    host: socket ? hostname.replace(/^\[|\]$/g, "") : hostname,
-    ...(port === "" ? {} : { port: Number(port) }),
-    path: `${pathname === "" ? "/" : pathname}${search}`,
-    ...(secure ? { ...options.tls, rejectUnauthorized: true } : {}),
-    clientId: options.clientId,
-    ...(options.username === undefined ? {} : { username: options.username }),
-    ...(options.password === undefined ? {} : { password: options.password }),
-    protocolVersion: options.protocol === "5" ? 5 : 4,
-    ...(options.protocol === "5" ? { properties: INBOUND } : {}),
-    clean: true,
-    reconnectPeriod: 0,
-    resubscribe: false,
-    queueQoSZero: false,
-    // Its own asks the environment several times for each packet whether anybody debugs.
-    log: () => {},
-    keepalive: Math.round(options.keepaliveMs / 1000),
-    // Ours tells a deaf host from a deaf server, and comes first.
-    connectTimeout: options.connectTimeoutMs * 2,
-    will: { ...options.will, qos: 1, retain: true },
-  };
-}
-
-function closedByPeer(url: string): BusbarError {
-  return new BusbarError("UPLINK_LOST", `uplink ${url}: connection closed by the other side`, {
-    remedy: "if this repeats, read the server's log: bad credentials, or another device with this gateway's id",
-  });
 }

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { BusbarError, systemCode } from "../../core/errors.ts";
 import type { UplinkConfig } from "../config.ts";
-import type { LinkOptions } from "./connection.ts";
+import type { LinkOptions } from "./link-options.ts";
 
 export type Credentials = Pick<LinkOptions, "username" | "password" | "tls">;
 

@@ -1,9 +1,11 @@
 /** How a link comes about: credentials, MQTT version, the number of the connection, and no waiting for a SYN to be repeated. */
 import { isIP } from "node:net";
 import { uplinkPrefix } from "../../core/topics.ts";
-import { type DialFailure, dial, type Link, type LinkOptions, type Protocol } from "./connection.ts";
+import type { DialFailure } from "./approach.ts";
+import { dial, type Link } from "./connection.ts";
 import { readCredentials } from "./credentials.ts";
 import { linkError } from "./faults.ts";
+import type { LinkOptions, Protocol } from "./link-options.ts";
 import type { UplinkOptions, UplinkTiming } from "./options.ts";
 import { statePayload } from "./presence.ts";
 import { pathCameBack } from "./probe.ts";

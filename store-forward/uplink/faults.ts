@@ -91,22 +91,51 @@ export function isPoison(code: number): boolean {
   return code === 0x90 || code === 0x95 || code === 0x99;
 }
 
-/** `the topic is not accepted (0x90)` and its remedy. */
-export function reasonText(code: number): { readonly what: string; readonly remedy: string } {
+/**
+ * Reasons for a DISCONNECT that lie with the server, the account or the link: no record is to blame. Not authorised, busy,
+ * shutting down, Keep Alive, taken over, Receive Maximum, rate, quota, administrator, another server, connection rate,
+ * connection time.
+ */
+const SERVERS_OWN = new Set([0x87, 0x88, 0x89, 0x8a, 0x8b, 0x8d, 0x8e, 0x93, 0x96, 0x97, 0x98, 0x9c, 0x9d, 0x9f, 0xa0]);
+
+export function isServersOwn(code: number): boolean {
+  return SERVERS_OWN.has(code);
+}
+
+/** What another server may be called in a message of ours: it comes from outside. */
+const REFERENCE = /^[\x21-\x7e]{1,200}$/;
+
+/** `the topic is not accepted (0x90)` and its remedy; `serverReference`: where the server sends us to. */
+export function reasonText(code: number, serverReference = ""): { readonly what: string; readonly remedy: string } {
   const [what, remedy] = REASONS[code] ?? ["the server refuses", "read the server's log"];
-  return { what: `${what} (0x${code.toString(16).padStart(2, "0")})`, remedy };
+  const where = REFERENCE.test(serverReference) ? ` to ${serverReference}` : "";
+  return { what: `${what} (0x${code.toString(16).padStart(2, "0")})`, remedy: `${remedy}${where}` };
 }
 
 /** The server said no, with a return or reason code. */
-export function refused(url: string, code: number): BusbarError {
-  const { what, remedy } = reasonText(code);
+export function refused(url: string, code: number, serverReference?: string): BusbarError {
+  const { what, remedy } = reasonText(code, serverReference);
   return new BusbarError("UPLINK_REFUSED", `uplink ${url}: ${what}`, { remedy });
 }
 
 /** The server ended the link with DISCONNECT. */
-export function disconnected(url: string, code: number): BusbarError {
-  const { what, remedy } = reasonText(code);
+export function disconnected(url: string, code: number, serverReference?: string): BusbarError {
+  const { what, remedy } = reasonText(code, serverReference);
   return new BusbarError("UPLINK_LOST", `uplink ${url}: closed by the server, ${what}`, { remedy });
+}
+
+/** The other side closed the connection and gave no reason. */
+export function closedByPeer(url: string): BusbarError {
+  return new BusbarError("UPLINK_LOST", `uplink ${url}: connection closed by the other side`, {
+    remedy: "if this repeats, read the server's log: bad credentials, or another device with this gateway's id",
+  });
+}
+
+/** The oldest publish without acknowledgement is older than `limitMs`. */
+export function stalled(url: string, limitMs: number): BusbarError {
+  return new BusbarError("UPLINK_STALLED", `uplink ${url}: no acknowledgement in ${limitMs} ms`, {
+    remedy: "the connection is replaced; check the network and the server's load",
+  });
 }
 
 /** Any error of socket, TLS, WebSocket or MQTT parser as one of ours. */
@@ -131,6 +160,13 @@ export function linkError(url: string, cause: unknown): BusbarError {
 export function malformed(url: string): BusbarError {
   return new BusbarError("UPLINK_LOST", `uplink ${url}: the server sent a packet without identifier`, {
     remedy: "check that the port in uplink.url speaks MQTT",
+  });
+}
+
+/** After CONNACK mqtt.js found something that MQTT forbids. */
+export function broken(url: string, what: string): BusbarError {
+  return new BusbarError("UPLINK_LOST", `uplink ${url}: the server broke the protocol, ${what}`, {
+    remedy: "report this with the server's log",
   });
 }
 

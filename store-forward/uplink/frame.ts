@@ -30,3 +30,26 @@ export function birthFraming(birth: Uint8Array): Framing {
     return framed.length < other.length ? framed : other;
   };
 }
+
+export interface Road {
+  readonly metered: boolean;
+  /** The server keeps a birth for every reader. */
+  readonly retain: boolean;
+}
+
+/** Which framing one link's records get. */
+export class Packing {
+  readonly #usesBirth: boolean;
+  #last: { readonly birth: Uint8Array; readonly framing: Framing } | undefined;
+
+  constructor({ metered, retain }: Road) {
+    this.#usesBirth = metered && retain;
+  }
+
+  /** `birth`: the newest that the server has acknowledged. */
+  framing(backlog: boolean, birth: Uint8Array | undefined): Framing {
+    if (!this.#usesBirth || birth === undefined) return backlog ? plainFraming : closeFraming;
+    if (this.#last?.birth !== birth) this.#last = { birth, framing: birthFraming(birth) };
+    return this.#last.framing;
+  }
+}

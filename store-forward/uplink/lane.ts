@@ -1,6 +1,7 @@
 /** One stream's way through the window: what to send next, what awaits its acknowledgement, what is held. Pure. */
 import type { Stream } from "../../core/record.ts";
 import type { Position, RecordQueue, SealedRecord } from "../queue.ts";
+import { Hold } from "./hold.ts";
 import { SettledByServer, type Settlement } from "./settlement.ts";
 
 export interface InFlight {
@@ -16,22 +17,21 @@ export interface LaneOptions {
   readonly qos: 1 | 2;
   /** Default: with the server's acknowledgement. */
   readonly settlement?: Settlement;
-  /** First wait before a refused record is tried again. */
-  readonly retryFirstMs: number;
+  /** Default: one of this link's own, without a wait. */
+  readonly hold?: Hold;
   /** Records read at once: bounds what a lane keeps in memory beside the window. */
   readonly readAhead?: number;
 }
 
 /** Of at most 32 KiB each. */
 const READ_AHEAD = 100;
-const RETRY_MAX_MS = 60_000;
 
 export class Lane {
   readonly stream: Stream;
   readonly qos: 1 | 2;
   readonly #queue: RecordQueue;
   readonly #settlement: Settlement;
-  readonly #retryFirstMs: number;
+  readonly #hold: Hold;
   readonly #readAhead: number;
   /** In the order in which they were sent. */
   readonly #inFlight = new Map<SealedRecord, InFlight>();
@@ -42,18 +42,15 @@ export class Lane {
   #mayHaveMore = true;
   /** What is read may be under way. */
   #readsAgain = false;
-  #retryMs = 0;
-  #heldUntilMs = Number.NEGATIVE_INFINITY;
-  #refused = false;
   /** The one record that is tried while refused. */
   #probe: SealedRecord | undefined;
 
-  constructor({ queue, stream, qos, settlement, retryFirstMs, readAhead = READ_AHEAD }: LaneOptions) {
+  constructor({ queue, stream, qos, settlement, hold, readAhead = READ_AHEAD }: LaneOptions) {
     this.#queue = queue;
     this.#settlement = settlement ?? new SettledByServer(queue);
     this.stream = stream;
     this.qos = qos;
-    this.#retryFirstMs = retryFirstMs;
+    this.#hold = hold ?? new Hold(0);
     this.#readAhead = readAhead;
   }
 
@@ -63,7 +60,7 @@ export class Lane {
 
   /** The server refused the last answer of this stream: one record at a time until it takes one. */
   get refused(): boolean {
-    return this.#refused;
+    return this.#hold.stands;
   }
 
   /** The queue may have new records. */
@@ -83,7 +80,7 @@ export class Lane {
 
   /** Has the next record in memory before it may be sent. Throws what the queue throws. */
   lookAhead(): void {
-    if (!this.#refused && this.#inFlight.size > 0 && this.#settlement.open(this.stream)) this.#peek();
+    if (!this.refused && this.#inFlight.size > 0 && this.#settlement.open(this.stream)) this.#peek();
   }
 
   /** Records that were acknowledged are to be sent again: reads from the first on. */
@@ -95,7 +92,7 @@ export class Lane {
   sent(record: SealedRecord, bytes: number, sentMs: number): void {
     this.#ahead.shift();
     this.#inFlight.set(record, { record, bytes, sentMs });
-    if (this.#refused) this.#probe = record;
+    if (this.refused) this.#probe = record;
   }
 
   /**
@@ -115,10 +112,7 @@ export class Lane {
   /** The server refused it and the queue still has it: it and all behind it are read again after a wait. */
   hold(record: SealedRecord, nowMs: number): void {
     this.#inFlight.delete(record);
-    if (!this.#refused) this.#retryMs = Math.min(Math.max(this.#retryMs * 2, this.#retryFirstMs), RETRY_MAX_MS);
-    else if (nowMs >= this.#heldUntilMs) this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MAX_MS);
-    this.#refused = true;
-    this.#heldUntilMs = nowMs + this.#retryMs;
+    this.#hold.begin(nowMs);
     this.#rewind();
   }
 
@@ -143,14 +137,13 @@ export class Lane {
   }
 
   #open(nowMs: number): boolean {
-    if (this.#refused && (this.#inFlight.size > 0 || nowMs < this.#heldUntilMs)) return false;
+    if (this.refused && (this.#inFlight.size > 0 || this.#hold.waits(nowMs))) return false;
     return this.#settlement.open(this.stream);
   }
 
   #recovered(): void {
     this.#probe = undefined;
-    this.#refused = false;
-    this.#retryMs = 0;
+    this.#hold.end();
   }
 
   #rewind(): void {

@@ -30,7 +30,7 @@ export interface LatestValue {
 export interface Rejection {
   readonly stream: Stream;
   readonly at: Position;
-  /** MQTT 5 reason code (0x90, 0x95, 0x99), or undefined: five connections closed on it. */
+  /** MQTT 5 reason code (0x90, 0x95, 0x99), or undefined: connections closed on it. */
   readonly reasonCode: number | undefined;
   readonly text: string;
 }

@@ -10,7 +10,7 @@ import { PUBREL_BYTES, type PublishPacket, publishRoom, writePublish, writePubre
 
 export interface Publish extends Pick<PublishPacket, "payload" | "qos" | "retain"> {
   readonly topic: string;
-  /** The reason code of its PUBACK or PUBCOMP, or of the PUBREC that refused; 0 for 3.1.1. Not at QoS 0. */
+  /** The reason code of its PUBACK or PUBCOMP, or of the PUBREC that refused; 0 for 3.1.1. Not at QoS 0, but for 0x95. */
   readonly done?: (reasonCode: number) => void;
 }
 
@@ -26,6 +26,11 @@ const REFUSED = 0x80;
 /** Nobody subscribes: the server has it all the same. */
 export const NO_SUBSCRIBER = 0x10;
 const ignore = (): void => {};
+const IDENTIFIERS = 0x10000;
+/** Of `#awaited`. */
+const PUBACK = 1;
+const PUBREC = 2;
+const PUBCOMP = 3;
 const NO_NAME = new Uint8Array(0);
 
 type Name = Pick<PublishPacket, "topic" | "alias">;
@@ -34,6 +39,8 @@ export class Publisher {
   readonly #o: PublisherOptions;
   readonly #outbound: Outbound;
   readonly #unanswered = new Map<number, (reasonCode: number) => void>();
+  /** By identifier: the acknowledgement that its publish awaits. */
+  readonly #awaited = new Uint8Array(IDENTIFIERS);
   /** Of records' topics, what is sent next. */
   readonly #names = new Map<string, Name>();
   #aliases = 0;
@@ -49,7 +56,10 @@ export class Publisher {
     const id = qos === 0 ? 0 : (this.#o.ids.allocate() ?? 0);
     const name = this.#named(topic, qos > 0 && !retain);
     const packet = { topic: name.topic, payload, qos, retain, id, alias: name.alias, version: this.#o.version };
-    if (qos > 0) this.#unanswered.set(id, done ?? ignore);
+    if (qos > 0) {
+      this.#unanswered.set(id, done ?? ignore);
+      this.#awaited[id] = qos === 1 ? PUBACK : PUBREC;
+    }
     const out = this.#outbound.room(publishRoom(packet));
     const { at } = this.#outbound;
     const end = writePublish(out, at, packet);
@@ -60,8 +70,9 @@ export class Publisher {
   /** False: it is no answer to a publish that waits for one. */
   answered(command: AckCommand, id: number, reasonCode: number): boolean {
     const done = this.#unanswered.get(id);
-    if (done === undefined) return false;
+    if (done === undefined || !this.#isAwaited(command, id, reasonCode)) return false;
     if (command === "pubrec" && reasonCode < REFUSED) {
+      this.#awaited[id] = PUBCOMP;
       const out = this.#outbound.room(PUBREL_BYTES);
       this.#outbound.wrote(writePubrel(out, this.#outbound.at, id));
       return true;
@@ -70,6 +81,14 @@ export class Publisher {
     this.#o.ids.deallocate(id);
     done(reasonCode === NO_SUBSCRIBER ? 0 : reasonCode);
     return true;
+  }
+
+  /** A record leaves on nothing less. A PUBREC that comes twice asks for its PUBREL again (MQTT-4.3.3-4). */
+  #isAwaited(command: AckCommand, id: number, reasonCode: number): boolean {
+    const awaited = this.#awaited[id];
+    if (command === "puback") return awaited === PUBACK;
+    if (command === "pubcomp") return awaited === PUBCOMP;
+    return awaited === PUBREC || (awaited === PUBCOMP && reasonCode < REFUSED);
   }
 
   /** Hands over what waits, now. */

@@ -1,26 +1,15 @@
 /** What a session and the uplink around it decide in the same way. */
-import { messageOf } from "../../core/errors.ts";
 import { STREAMS, type Stream } from "../../core/record.ts";
 import { publishIntervalMs, type UplinkConfig } from "../config.ts";
 import type { Lane } from "./lane.ts";
 import type { ServerLimits } from "./limits.ts";
-import type { Rejection, UplinkOptions } from "./options.ts";
+import type { UplinkOptions } from "./options.ts";
 
 /** The oldest unacknowledged record was sealed more than three publish intervals ago. Throws what the queue throws. */
 export function backlogStands(lanes: readonly Lane[], { clock, config }: UplinkOptions): boolean {
   const times = lanes.map((lane) => lane.oldestSealedMs()).filter((time) => time !== undefined);
   const age = (ms: number): number => clock.ageMs?.(ms) ?? clock.wallUs() / 1000 - ms;
   return times.length > 0 && age(Math.min(...times)) > 3 * publishIntervalMs(config);
-}
-
-/** Hands a record to the dead letters; false when it stays in the queue. */
-export function giveUp({ onRejected, log }: UplinkOptions, rejection: Rejection): boolean {
-  try {
-    return onRejected?.(rejection) === true;
-  } catch (error) {
-    log.error("a rejected record could not be set aside", { record: rejection.text, reason: messageOf(error) });
-    return false;
-  }
 }
 
 /** Bulk does not go over a metered link: it waits in the outbox. */

@@ -2,14 +2,15 @@
  * Order and window of one link (DESIGN invariant 5): presence first, then critical, telemetry, bulk; each stream in
  * seq order; never more unacknowledged publishes than the window; one slot of it is critical's own.
  */
-import { recordTopicTail } from "../../core/topics.ts";
 import type { SealedRecord } from "../queue.ts";
 import type { Link } from "./connection.ts";
+import { Controls } from "./controls.ts";
 import type { FlightBudget } from "./flight-budget.ts";
 import type { Framing } from "./frame.ts";
 import type { Lane } from "./lane.ts";
 import { publishBytes } from "./limits.ts";
 import type { RateLimit } from "./rate-limit.ts";
+import { RecordTopics } from "./record-topics.ts";
 
 export interface SenderHooks {
   readonly monoMs: () => number;
@@ -32,23 +33,14 @@ export interface SenderOptions {
   readonly hooks: SenderHooks;
 }
 
-interface Control {
-  readonly topic: string;
-  readonly payload: Buffer;
-  readonly done: (reasonCode: number) => void;
-}
-
 /** Publishes per turn of the event loop: this thread commits samples, too. */
 const PER_TURN = 64;
 
 export class Sender {
   readonly #o: SenderOptions;
-  readonly #controls: Control[] = [];
-  /** Send times of presence publishes under way. */
-  readonly #controlsSent = new Set<{ readonly sentMs: number }>();
+  readonly #controls: Controls;
   readonly #critical: Lane | undefined;
-  /** Of data records, by asset. */
-  readonly #dataTopics = new Map<string, string>();
+  readonly #topics: RecordTopics;
   #recordsAllowed = false;
   #scheduled: NodeJS.Immediate | undefined;
   /** Monotonic milliseconds of what asked for the next turn first: the clock is not read for each acknowledgement. */
@@ -59,11 +51,13 @@ export class Sender {
 
   constructor(options: SenderOptions) {
     this.#o = options;
+    this.#controls = new Controls(options.link);
+    this.#topics = new RecordTopics(options.prefix);
     this.#critical = options.lanes.find(({ stream }) => stream === "c");
   }
 
   get inFlight(): number {
-    let count = this.#controlsSent.size;
+    let count = this.#controls.inFlight;
     for (const { inFlight } of this.#o.lanes) count += inFlight;
     return count;
   }
@@ -76,7 +70,11 @@ export class Sender {
 
   /** A retained QoS 1 publish that goes before all records; `done` gets the reason code of its acknowledgement. */
   control(topic: string, payload: Buffer, done: (reasonCode: number) => void): void {
-    this.#controls.push({ topic, payload, done });
+    const acked = (reasonCode: number): void => {
+      this.schedule();
+      done(reasonCode);
+    };
+    this.#controls.add({ topic, payload, done: acked });
     this.schedule();
   }
 
@@ -108,7 +106,7 @@ export class Sender {
   /** Monotonic milliseconds at which the oldest unacknowledged publish was sent. */
   oldestSentMs(): number | undefined {
     const times = this.#o.lanes.map((lane) => lane.oldest()?.sentMs);
-    times.push(this.#controlsSent.values().next().value?.sentMs);
+    times.push(this.#controls.oldestSentMs);
     const known = times.filter((time) => time !== undefined);
     return known.length === 0 ? undefined : Math.min(...known);
   }
@@ -144,7 +142,7 @@ export class Sender {
   #sendOne(nowMs: number, before: number): boolean {
     const { inFlight } = this;
     if (inFlight >= this.#o.window) return false;
-    if (this.#sendControl()) return true;
+    if (this.#controls.sendNext(nowMs)) return true;
     if (!this.#recordsAllowed) return false;
     for (const lane of this.#o.lanes) {
       if (lane.stream !== "c" && !this.#mayUncritical(inFlight, nowMs)) continue;
@@ -185,43 +183,17 @@ export class Sender {
     return this.#o.link.protocol === "5" || !this.#o.lanes.some((lane) => lane.qos === 2 && lane.inFlight > 0);
   }
 
-  #sendControl(): boolean {
-    const control = this.#controls.shift();
-    if (control === undefined) return false;
-    const sent = { sentMs: this.#o.hooks.monoMs() };
-    this.#controlsSent.add(sent);
-    const { link } = this.#o;
-    const done = (reasonCode: number): void => {
-      this.#controlsSent.delete(sent);
-      this.schedule();
-      control.done(reasonCode);
-    };
-    link.publish({ topic: control.topic, payload: control.payload, qos: 1, retain: link.limits.retain, done });
-    return true;
-  }
-
   #send(lane: Lane, record: SealedRecord, nowMs: number): boolean {
     const { link, budget } = this.#o;
-    const topic = this.#topicOf(record);
+    const topic = this.#topics.of(record);
     const payload = this.#o.framing()(record.plain);
     const bytes = publishBytes(topic, payload);
     lane.sent(record, bytes, nowMs);
     budget.sent(bytes);
     this.#o.rate?.spend(bytes, nowMs);
-    if (bytes > link.limits.maximumPacketBytes) this.#refused(lane, record, bytes, 0x95);
-    else {
-      const done = (code: number): void => this.#answered(lane, record, bytes, code);
-      link.publish({ topic, payload, qos: lane.qos, retain: false, done });
-    }
+    const done = (code: number): void => this.#answered(lane, record, bytes, code);
+    link.publish({ topic, payload, qos: lane.qos, retain: false, done });
     return true;
-  }
-
-  #topicOf({ kind, asset }: SealedRecord): string {
-    const known = kind === "data" && asset !== undefined ? this.#dataTopics.get(asset) : undefined;
-    if (known !== undefined) return known;
-    const topic = `${this.#o.prefix}/${recordTopicTail(kind, asset)}`;
-    if (kind === "data" && asset !== undefined) this.#dataTopics.set(asset, topic);
-    return topic;
   }
 
   /** Runs inside mqtt.js, which must not meet exceptions: what the queue throws leaves the record in flight. */

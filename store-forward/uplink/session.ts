@@ -1,17 +1,22 @@
 /** What happens on one live link, from the first subscription to DISCONNECT. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { BusbarError, messageOf } from "../../core/errors.ts";
+import { messageOf } from "../../core/errors.ts";
+import type { Stream } from "../../core/record.ts";
 import type { SealedRecord } from "../queue.ts";
-import type { Link, LinkEnd } from "./connection.ts";
-import { isPoison, reasonText, refused } from "./faults.ts";
+import type { LinkEnd } from "./approach.ts";
+import type { Link } from "./connection.ts";
+import { stalled } from "./faults.ts";
 import type { FlightBudget } from "./flight-budget.ts";
-import { birthFraming, closeFraming, type Framing, plainFraming } from "./frame.ts";
+import { Packing } from "./frame.ts";
+import type { Hold } from "./hold.ts";
 import { Lane } from "./lane.ts";
 import { NowTopics } from "./now.ts";
+import { Opening } from "./opening.ts";
 import type { Receipt, UplinkOptions, UplinkTiming } from "./options.ts";
 import { type Incarnation, Presence } from "./presence.ts";
 import type { RateLimit } from "./rate-limit.ts";
-import { backlogStands, giveUp, qosOf, streamsOf } from "./rules.ts";
+import type { Rejections } from "./rejections.ts";
+import { backlogStands, qosOf, streamsOf } from "./rules.ts";
 import { Sender } from "./sender.ts";
 import type { Settlement } from "./settlement.ts";
 import { Unreceipted } from "./unreceipted.ts";
@@ -25,6 +30,8 @@ export interface SessionOptions {
   readonly budget: FlightBudget;
   readonly rate: RateLimit | undefined;
   readonly settlement: Settlement;
+  readonly rejections: Rejections;
+  readonly holds: Readonly<Record<Stream, Hold>>;
   /** A process's first record waits for the receipt (DESIGN §2). */
   readonly first: boolean;
   /** One record at a time: one of them is suspected of ending links. */
@@ -46,35 +53,28 @@ export class Session {
   readonly #lanes: readonly Lane[];
   readonly #sender: Sender;
   readonly #presence: Presence;
-  /** When our SUBSCRIBE went out, until its SUBACK: a first record waits for that. */
-  #subscribingMs = Number.POSITIVE_INFINITY;
+  readonly #opening: Opening;
   readonly #now: NowTopics;
   readonly #over = new AbortController();
-  #refusal: string | undefined;
   #backlog = false;
   #queueFailed = false;
-  #framing: { readonly birth: Uint8Array; readonly framing: Framing } | undefined;
 
   constructor(options: SessionOptions) {
-    const { uplink, link, timing, prefix, budget, own, rate, settlement } = options;
+    const { uplink, link, timing, prefix, budget, own, rate, settlement, rejections } = options;
     const { queue, gateway, latestValues, config } = uplink;
     this.#o = options;
     this.#lanes = streamsOf(config).map((stream) => {
-      return new Lane({
-        queue,
-        stream,
-        qos: qosOf(stream, config, link.limits),
-        settlement,
-        retryFirstMs: timing.retryRefusedMs,
-      });
+      const qos = qosOf(stream, config, link.limits);
+      return new Lane({ queue, stream, qos, settlement, hold: options.holds[stream] });
     });
     const hooks = {
       monoMs: () => uplink.clock.monoMs(),
       onAcked: (record: SealedRecord) => options.onAcked(record),
-      onRefused: (record: SealedRecord, code: number) => this.#refused(record, code),
+      onRefused: (record: SealedRecord, code: number) => rejections.refused(record, code),
       onQueueError: (error: unknown) => this.#queueError(error),
     };
-    const framing = (): Framing => this.#framingNow();
+    const packing = new Packing({ metered: config.link === "metered", retain: link.limits.retain });
+    const framing = () => packing.framing(this.#backlog, this.#presence.birthTaken);
     this.#sender = new Sender({ link, lanes: this.#lanes, prefix, window: this.window, budget, rate, framing, hooks });
     this.#presence = new Presence({
       uplink,
@@ -86,8 +86,12 @@ export class Session {
       onAlive: () => settlement instanceof Unreceipted && settlement.bridgeAlive(),
       onWarning: (key, text) => options.onWarning(key, text),
     });
-    const publish = (tail: string, payload: Buffer): void =>
-      link.publish({ topic: `${prefix}/${tail}`, payload, qos: 0, retain: link.limits.retain });
+    this.#opening = new Opening({
+      ...{ uplink, timing, link, presence: this.#presence, first: options.first },
+      onQueueError: (error) => this.#queueError(error),
+      onWarning: (key, text) => options.onWarning(key, text),
+    });
+    const publish = (tail: string, payload: Buffer): void => this.#publishNow(tail, payload);
     const intervalMs = timing.nowIntervalMs ?? config.now.interval;
     const when = config.link === "metered" ? "never" : config.now.when;
     const { onShown } = options;
@@ -117,13 +121,13 @@ export class Session {
 
   /** Why records are held, while some are. */
   get refusal(): string | undefined {
-    return this.#lanes.some((lane) => lane.refused) ? this.#refusal : undefined;
+    return this.#lanes.some((lane) => lane.refused) ? this.#o.rejections.held : undefined;
   }
 
   /** Milliseconds since the oldest unacknowledged publish, or our SUBSCRIBE, was sent; 0 when there is none. */
   oldestUnackedMs(): number {
-    const sentMs = Math.min(this.#sender.oldestSentMs() ?? Number.POSITIVE_INFINITY, this.#subscribingMs);
-    return sentMs === Number.POSITIVE_INFINITY ? 0 : this.#o.uplink.clock.monoMs() - sentMs;
+    const nowMs = this.#o.uplink.clock.monoMs();
+    return nowMs - Math.min(this.#sender.oldestSentMs() ?? nowMs, this.#opening.subscribingMs ?? nowMs);
   }
 
   /** The record that has waited longest for its acknowledgement. */
@@ -163,48 +167,17 @@ export class Session {
   }
 
   async #begin(): Promise<void> {
-    const { link, first, timing, uplink } = this.#o;
-    if (link.limits.maximumQos === 0) {
-      link.fail(refused(uplink.config.url, 0x9b));
-      return;
-    }
-    this.#warnOfLimits();
-    this.#subscribingMs = uplink.clock.monoMs();
-    const subscribed = link.subscribe(this.#presence.topics).finally(() => {
-      this.#subscribingMs = Number.POSITIVE_INFINITY;
-    });
-    this.#presence.announce(this.#births());
-    if (first) {
-      await subscribed;
-      await sleep(timing.receiptWaitMs, undefined, { signal: this.#over.signal }).catch(() => {});
-    }
-    await this.#released();
-    if (this.#over.signal.aborted) return;
+    if (!(await this.#opening.run(this.#over.signal))) return;
     // Whether a backlog stands decides how the first record is packed.
     this.#tick();
     this.#o.onRecordsAllowed();
     this.#sender.allowRecords();
-    this.#warnOfRefusedTopics(await subscribed);
   }
 
-  /** A record leaves only after it is noted that records may have left (outbox/renew.ts). */
-  async #released(): Promise<void> {
-    const { signal } = this.#over;
-    const { uplink, timing, onWarning } = this.#o;
-    while (!signal.aborted && uplink.onRelease?.() === false) {
-      onWarning("release", "records wait until the outbox can be written");
-      await sleep(timing.retryRefusedMs, undefined, { signal }).catch(() => {});
-    }
-  }
-
-  /** The birth as dictionary only when the server keeps it for every reader. */
-  #framingNow(): Framing {
-    const birth = this.#presence.birthTaken;
-    const { link, uplink } = this.#o;
-    const plain = this.#backlog ? plainFraming : closeFraming;
-    if (uplink.config.link !== "metered" || birth === undefined || !link.limits.retain) return plain;
-    if (this.#framing?.birth !== birth) this.#framing = { birth, framing: birthFraming(birth) };
-    return this.#framing.framing;
+  #publishNow(tail: string, payload: Buffer): void {
+    const { link, prefix, onWarning } = this.#o;
+    const done = (): void => onWarning("now", `${tail} is above the server's maximum packet size; raise it`);
+    link.publish({ topic: `${prefix}/${tail}`, payload, qos: 0, retain: link.limits.retain, done });
   }
 
   async #farewell(): Promise<void> {
@@ -216,19 +189,10 @@ export class Session {
     await link.close();
   }
 
-  #births(): Uint8Array[] {
-    try {
-      return this.#o.uplink.queue.births();
-    } catch (error) {
-      this.#queueError(error);
-      return [];
-    }
-  }
-
   #tick(): void {
     const { uplink, timing, link } = this.#o;
     if (this.oldestUnackedMs() > timing.stallMs) {
-      link.fail(this.#stall());
+      link.fail(stalled(uplink.config.url, timing.stallMs));
       return;
     }
     if (this.#over.signal.aborted) return;
@@ -248,53 +212,15 @@ export class Session {
 
   /** What the cloud has given no receipt for. */
   #sendAgain(): void {
-    const { settlement, uplink } = this.#o;
+    const { settlement, rejections } = this.#o;
     if (!(settlement instanceof Unreceipted)) return;
     const { again, rejected } = settlement.due();
     for (const lane of this.#lanes) if (again.has(lane.stream)) lane.again();
-    for (const record of rejected) {
-      const { stream, epoch, seq } = record;
-      const text = `stream ${stream} record ${epoch}/${seq}: sent four times without a receipt`;
-      if (giveUp(uplink, { stream, at: { epoch, seq }, reasonCode: undefined, text })) settlement.forget(record);
-    }
-  }
-
-  #stall(): BusbarError {
-    const { uplink, timing } = this.#o;
-    const what = `uplink ${uplink.config.url}: no acknowledgement in ${timing.stallMs} ms`;
-    const remedy = "the connection is replaced; check the network and the server's load";
-    return new BusbarError("UPLINK_STALLED", what, { remedy });
-  }
-
-  #refused(record: SealedRecord, reasonCode: number): "gone" | "held" {
-    const { uplink } = this.#o;
-    const { stream, epoch, seq } = record;
-    const { what, remedy } = reasonText(reasonCode);
-    const text = `stream ${stream} record ${epoch}/${seq}: ${what}`;
-    const rejection = { stream, at: { epoch, seq }, reasonCode, text };
-    if (isPoison(reasonCode) && giveUp(uplink, rejection)) return "gone";
-    this.#refusal = `uplink ${uplink.config.url}: ${text}; ${remedy}`;
-    return "held";
+    for (const record of rejected) if (rejections.unreceipted(record)) settlement.forget(record);
   }
 
   #queueError(error: unknown): void {
     this.#queueFailed = true;
     this.#o.onWarning("queue", `the outbox cannot be read: ${messageOf(error)}`);
-  }
-
-  #warnOfLimits(): void {
-    const { link, uplink, onWarning } = this.#o;
-    const { critical, telemetry } = uplink.config.qos;
-    const { maximumQos, retain } = link.limits;
-    if (Math.max(critical, telemetry) > maximumQos) onWarning("qos", `the server offers QoS ${maximumQos} at most`);
-    if (!retain) onWarning("retain", "the server keeps no retained messages; state and birth are lost");
-    if (link.protocol === "3.1.1" && telemetry === 2) {
-      onWarning("qos", "over MQTT 3.1.1 QoS 2 goes one at a time; set uplink.qos.telemetry to 1, or use MQTT 5");
-    }
-  }
-
-  #warnOfRefusedTopics(topics: readonly string[]): void {
-    if (topics.length === 0 || this.#over.signal.aborted) return;
-    this.#o.onWarning("subscribe", `the server refuses to subscribe ${topics.join(", ")}; allow it`);
   }
 }

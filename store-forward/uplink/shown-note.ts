@@ -1,31 +1,34 @@
 /**
- * Which `now/` topics hold a value at the server, in a small file beside the outbox: the process that clears them may be
- * another one, and may not know the asset any more. Written when an asset is added and when all are cleared, twice per
- * backlog; synced before the first value goes out.
+ * Which `now/` topics may hold a value at the server, for the link that is to clear them. Also in a small file beside the
+ * outbox, for that may be another process's link, which may not know the asset any more. Written when an asset is added
+ * and when all are cleared, twice per backlog; synced before the first value goes out.
  */
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { messageOf } from "../../core/errors.ts";
 import type { Logger } from "../../core/log.ts";
+import type { UplinkOptions } from "./options.ts";
 
 export class ShownNote {
   readonly #path: string | undefined;
   readonly #log: Logger;
+  readonly #latestValues: UplinkOptions["latestValues"];
+  #last: readonly string[] | undefined;
 
-  /** Without a path nothing is kept. */
-  constructor(path: string | undefined, log: Logger) {
-    this.#path = path;
+  /** Without a path nothing outlives the process. */
+  constructor({ shownPath, log, latestValues }: Pick<UplinkOptions, "shownPath" | "log" | "latestValues">) {
+    this.#path = shownPath;
     this.#log = log;
+    this.#latestValues = latestValues;
   }
 
-  /** Assets; none when there is no such file or it is not one of ours. */
-  read(): readonly string[] {
-    if (this.#path === undefined) return [];
-    try {
-      const noted: unknown = JSON.parse(readFileSync(this.#path, "utf8"));
-      return Array.isArray(noted) ? noted.filter((asset) => typeof asset === "string" && ASSET.test(asset)) : [];
-    } catch {
-      return [];
-    }
+  /** Assets: what the last link left, and before the first one all that there are and all that were noted. */
+  get assets(): readonly string[] {
+    return this.#last ?? [...new Set([...this.#known(), ...this.#noted()])];
+  }
+
+  /** A link ended and left these. */
+  left(assets: Iterable<string>): void {
+    this.#last = [...assets];
   }
 
   /** Never throws. */
@@ -36,6 +39,25 @@ export class ShownNote {
       renameSync(`${this.#path}.tmp`, this.#path);
     } catch (error) {
       this.#log.debug("shown now/ topics cannot be noted", { path: this.#path, reason: messageOf(error) });
+    }
+  }
+
+  #known(): readonly string[] {
+    try {
+      return [...(this.#latestValues?.() ?? [])].map(({ asset }) => asset);
+    } catch {
+      return [];
+    }
+  }
+
+  /** None when there is no such file or it is not one of ours. */
+  #noted(): readonly string[] {
+    if (this.#path === undefined) return [];
+    try {
+      const noted: unknown = JSON.parse(readFileSync(this.#path, "utf8"));
+      return Array.isArray(noted) ? noted.filter((asset) => typeof asset === "string" && ASSET.test(asset)) : [];
+    } catch {
+      return [];
     }
   }
 }

@@ -1,29 +1,27 @@
 /** The way to the cloud, kept up: dial, live on the link, wait, dial again. Order and window are in sender.ts. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { backoff } from "../../core/backoff.ts";
 import { BusbarError } from "../../core/errors.ts";
-import { Since } from "../../core/since.ts";
+import { STREAMS, type Stream } from "../../core/record.ts";
 import { uplinkPrefix } from "../../core/topics.ts";
 import type { UplinkStatus } from "../protocol.ts";
 import type { SealedRecord } from "../queue.ts";
-import type { Link, LinkEnd } from "./connection.ts";
+import type { LinkEnd } from "./approach.ts";
+import { Backlog } from "./backlog.ts";
+import type { Link } from "./connection.ts";
 import { Dialler } from "./dialler.ts";
-import { stateAfter } from "./faults.ts";
 import { FlightBudget } from "./flight-budget.ts";
-import { Lane } from "./lane.ts";
-import { News } from "./news.ts";
+import { Hold } from "./hold.ts";
 import { DEFAULT_TIMING, type Receipt, type UplinkOptions, type UplinkTiming } from "./options.ts";
+import { type Attempt, Pauses } from "./pauses.ts";
 import { RateLimit } from "./rate-limit.ts";
-import { backlogStands, giveUp, streamsOf } from "./rules.ts";
+import { Rejections } from "./rejections.ts";
 import { Session } from "./session.ts";
 import type { Settlement } from "./settlement.ts";
 import { ShownNote } from "./shown-note.ts";
+import { Standing } from "./standing.ts";
 import { Suspect } from "./suspect.ts";
 import { Traffic } from "./traffic.ts";
 import { settlementFor, Unreceipted } from "./unreceipted.ts";
-
-/** A server that says no is asked less often: somebody must change something first. */
-const REFUSED_FACTOR = 4;
 
 export class Uplink {
   readonly #o: UplinkOptions;
@@ -31,23 +29,20 @@ export class Uplink {
   readonly #prefix: string;
   readonly #budget: FlightBudget;
   readonly #suspect = new Suspect();
-  readonly #warnings = new Map<string, string>();
-  readonly #news: News;
+  readonly #rejections: Rejections;
+  readonly #holds: Readonly<Record<Stream, Hold>>;
+  readonly #standing: Standing;
+  readonly #pauses: Pauses;
   readonly #dialler: Dialler;
   readonly #rate: RateLimit | undefined;
   readonly #settlement: Settlement;
+  readonly #backlog: Backlog;
   readonly #traffic: Traffic;
   readonly #shownNote: ShownNote;
   readonly #receipts = { taken: 0, ignored: 0 };
-  readonly #drainChecks = new Set<() => void>();
   #session: Session | undefined;
   #link: Link | undefined;
-  #state: UplinkStatus["state"] = "connecting";
-  readonly #since: Since;
-  #error: string | undefined;
   #first = true;
-  #tellUp = true;
-  #shownNow: readonly string[] | undefined;
   #recordsAcked = 0;
   #bytesSent = 0;
 
@@ -55,15 +50,23 @@ export class Uplink {
     this.#o = options;
     this.#timing = { ...DEFAULT_TIMING, ...options.timing };
     this.#prefix = uplinkPrefix(options.gateway);
-    this.#news = new News(options.clock);
+    this.#rejections = new Rejections(options);
+    const { retryRefusedMs } = this.#timing;
+    this.#holds = { c: new Hold(retryRefusedMs), t: new Hold(retryRefusedMs), b: new Hold(retryRefusedMs) };
+    this.#standing = new Standing(options);
+    this.#pauses = new Pauses(this.#timing, options.random);
     this.#budget = new FlightBudget(this.#timing.stallMs / 4);
     this.#dialler = new Dialler(options, this.#timing);
     const { rate_limit: rates } = options.config;
     this.#rate = rates === undefined ? undefined : new RateLimit(rates);
     this.#settlement = settlementFor(options, this.#timing);
+    this.#backlog = new Backlog({
+      uplink: options,
+      settlement: this.#settlement,
+      inFlight: () => this.#session?.inFlight ?? 0,
+    });
     this.#traffic = new Traffic(options.trafficPath, options.log);
-    this.#shownNote = new ShownNote(options.shownPath, options.log);
-    this.#since = new Since(options.clock);
+    this.#shownNote = new ShownNote(options);
   }
 
   /** Keeps a link to the server until `signal` aborts; then says offline and disconnects. Never throws. */
@@ -71,60 +74,46 @@ export class Uplink {
     const { queue } = this.#o;
     queue.onSealed = () => {
       this.#session?.wake();
-      this.#checkDrained();
+      this.#backlog.changed();
     };
     try {
-      while (!signal.aborted) await this.#untilHeld(signal);
+      while (!signal.aborted) await this.#liveOnce(signal);
     } finally {
       queue.onSealed = undefined;
       this.#countTraffic();
       this.#traffic.save(this.#o.clock.monoMs(), true);
-      this.#setState("down", "stopped");
+      this.#standing.stopped();
     }
   }
 
   status(): UplinkStatus {
     const session = this.#session;
     const refusal = session?.refusal;
-    const error = refusal ?? this.#error;
+    const { state, sinceMs, warning } = this.#standing;
+    const error = refusal ?? this.#standing.error;
     const { conn, protocol } = this.#dialler;
-    const warning = [...this.#warnings.values()].join("; ");
     return {
-      state: refusal === undefined ? this.#state : "refused",
+      state: refusal === undefined ? state : "refused",
       url: this.#o.config.url,
       ...(protocol === undefined ? {} : { protocol }),
-      since: this.#since.ms,
+      since: sinceMs,
       ...(error === undefined ? {} : { error }),
-      ...(warning === "" ? {} : { warning }),
+      ...(warning === undefined ? {} : { warning }),
       conn,
       inflight: session?.inFlight ?? 0,
       window: session?.window ?? this.#o.config.window,
       oldest_unacked_s: Math.round((session?.oldestUnackedMs() ?? 0) / 100) / 10,
       records_acked: this.#recordsAcked,
       bytes_sent: this.#totalBytes(),
-      backlog: session?.up ? session.backlog : this.#backlogOffline(),
+      backlog: session?.up ? session.backlog : this.#backlog.stands,
       traffic: this.#countTraffic(),
       receipts: { ...this.#receipts },
     };
   }
 
   /** True when nothing sealed is unacknowledged; false when `signal` aborts before. */
-  async drained(signal: AbortSignal): Promise<boolean> {
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    const check = (): void => {
-      if (this.#empty()) resolve(true);
-    };
-    const stop = (): void => resolve(false);
-    this.#drainChecks.add(check);
-    signal.addEventListener("abort", stop, { once: true });
-    check();
-    if (signal.aborted) stop();
-    try {
-      return await promise;
-    } finally {
-      this.#drainChecks.delete(check);
-      signal.removeEventListener("abort", stop);
-    }
+  drained(signal: AbortSignal): Promise<boolean> {
+    return this.#backlog.drained(signal);
   }
 
   /** Reads the queue from its first unacknowledged record again, over a new connection: after all was sealed anew. */
@@ -135,40 +124,31 @@ export class Uplink {
     this.#link?.fail(new BusbarError("UPLINK_LOST", what));
   }
 
-  /** One climb of the backoff: returns after a link that held. */
-  async #untilHeld(signal: AbortSignal): Promise<void> {
-    for (const nextMs of this.#delays()) {
-      const { error, held } = await this.#connectOnce(signal);
-      if (signal.aborted) return;
-      this.#lost(error);
-      const delayMs = held ? this.#delays().next().value : nextMs;
-      const waitMs = this.#state === "refused" ? delayMs * REFUSED_FACTOR : delayMs;
-      await sleep(waitMs, undefined, { signal }).catch(() => {});
-      if (held || signal.aborted) return;
-    }
+  /** One attempt, the link that comes of it, and the pause behind it. */
+  async #liveOnce(signal: AbortSignal): Promise<void> {
+    const { error, ...attempt } = await this.#connectOnce(signal);
+    if (signal.aborted) return;
+    this.#standing.lost(error);
+    const pauseMs = this.#pauses.after({ ...attempt, refused: this.#standing.state === "refused" });
+    await sleep(pauseMs, undefined, { signal }).catch(() => {});
   }
 
-  #delays(): ReturnType<typeof backoff> {
-    const { random } = this.#o;
-    const { backoffFirstMs: firstMs, backoffMaxMs: maxMs } = this.#timing;
-    return backoff({ firstMs, maxMs, ...(random === undefined ? {} : { random }) });
-  }
-
-  async #connectOnce(signal: AbortSignal): Promise<{ error: BusbarError; held: boolean }> {
+  async #connectOnce(signal: AbortSignal): Promise<Omit<Attempt, "refused"> & { readonly error: BusbarError }> {
     const dialled = await this.#dialler.dial(signal);
-    if ("failure" in dialled) return { error: dialled.failure.error, held: false };
+    if ("failure" in dialled) {
+      return { error: dialled.failure.error, livedMs: 0, wasUp: false, stalledAtOnce: false };
+    }
     const startMs = this.#o.clock.monoMs();
     const ackedBefore = this.#recordsAcked;
-    const end = await this.#live(dialled.link, signal);
-    const longEnough = this.#o.clock.monoMs() - startMs >= this.#timing.heldMs;
-    const progress = end.wasUp && (end.error.code !== "UPLINK_STALLED" || this.#recordsAcked > ackedBefore);
-    return { error: end.error, held: longEnough && progress };
+    const { error, wasUp } = await this.#live(dialled.link, signal);
+    const livedMs = this.#o.clock.monoMs() - startMs;
+    const stalledAtOnce = error.code === "UPLINK_STALLED" && this.#recordsAcked === ackedBefore;
+    return { error, livedMs, wasUp, stalledAtOnce };
   }
 
   async #live(link: Link, signal: AbortSignal): Promise<LinkEnd & { wasUp: boolean }> {
     const { boot } = this.#o;
-    this.#warnings.clear();
-    this.#setState("connecting", this.#error);
+    this.#standing.connecting();
     const session = new Session({
       uplink: this.#o,
       timing: this.#timing,
@@ -178,23 +158,26 @@ export class Uplink {
       budget: this.#budget,
       rate: this.#rate,
       settlement: this.#settlement,
+      rejections: this.#rejections,
+      holds: this.#holds,
       first: this.#first || this.#suspect.wary,
       alone: this.#suspect.alone,
-      shownNow: this.#shownNow ?? [...new Set([...this.#assets(), ...this.#shownNote.read()])],
+      shownNow: this.#shownNote.assets,
       onShown: (assets) => this.#shownNote.write(assets),
-      onUp: () => this.#up(),
+      onUp: () => this.#standing.up(this.#dialler.protocol, this.#dialler.conn),
       onRecordsAllowed: () => {
         this.#first = false;
       },
       onReceipt: (receipt) => this.#receipt(receipt),
       onAcked: (record) => this.#acked(record),
-      onWarning: (key, text) => this.#warn(key, text),
+      onWarning: (key, text) => this.#standing.warn(key, text),
     });
     this.#session = session;
     this.#link = link;
     const end = await session.run(signal);
     if (end.byPeer) this.#blame(session.oldestInFlight(), session.up);
-    this.#shownNow = [...session.shownNow];
+    for (const stream of STREAMS) this.#holds[stream].linkEnded(end.byPeer, this.#o.clock.monoMs());
+    this.#shownNote.left(session.shownNow);
     this.#bytesSent += link.bytesSent;
     this.#budget.reset(end.error.code === "UPLINK_STALLED");
     this.#session = undefined;
@@ -204,34 +187,18 @@ export class Uplink {
 
   #blame(record: SealedRecord | undefined, wasUp: boolean): void {
     if (record !== undefined && !wasUp) this.#suspect.closedEarly();
-    if (record === undefined || !wasUp || !this.#suspect.closedOn(record)) return;
-    const { stream, epoch, seq } = record;
-    const text = `stream ${stream} record ${epoch}/${seq}: five connections were closed on it`;
-    const rejection = { stream, at: { epoch, seq }, reasonCode: undefined, text };
-    if (giveUp(this.#o, rejection)) this.#suspect.clear();
-    else this.#warn("suspect", `${text}; read the server's log`);
-  }
-
-  /** Assets whose `now` topics an earlier process may have left on the server. */
-  #assets(): readonly string[] {
-    try {
-      return [...(this.#o.latestValues?.() ?? [])].map(({ asset }) => asset);
-    } catch {
-      return [];
-    }
-  }
-
-  #up(): void {
-    this.#setState("up", undefined);
-    const fields = { url: this.#o.config.url, protocol: this.#dialler.protocol, conn: this.#dialler.conn };
-    if (this.#tellUp) this.#o.log.info("uplink up", fields);
-    this.#tellUp = false;
+    if (record === undefined || !wasUp) return;
+    const closes = this.#suspect.closedOn(record);
+    if (closes === undefined) return;
+    const held = this.#rejections.closedOn(record, closes);
+    if (held === undefined) this.#suspect.gone(record);
+    else this.#standing.warn("suspect", held);
   }
 
   #acked(record: SealedRecord): void {
     this.#recordsAcked++;
     this.#suspect.acked(record);
-    if (this.#drainChecks.size > 0) this.#checkDrained();
+    this.#backlog.changed();
   }
 
   #receipt(receipt: Receipt | undefined): void {
@@ -249,52 +216,5 @@ export class Uplink {
     const counted = this.#traffic.count(this.#totalBytes(), { wallMs: clock.wallUs() / 1000, synced: clock.synced });
     this.#traffic.save(clock.monoMs());
     return counted;
-  }
-
-  #lost(error: BusbarError): void {
-    this.#setState(stateAfter(error), error.message);
-    if (!this.#news.is(error.message)) return;
-    this.#tellUp = true;
-    // A lost link is everyday life; a server that says no waits for somebody.
-    if (this.#state === "refused") this.#o.log.warn("uplink refused", { reason: error.message });
-    else this.#o.log.info("uplink lost", { reason: error.message });
-  }
-
-  #warn(key: string, text: string): void {
-    if (this.#warnings.get(key) === text) return;
-    this.#warnings.set(key, text);
-    if (this.#news.is(text)) this.#o.log.warn(text, { url: this.#o.config.url });
-  }
-
-  #setState(state: UplinkStatus["state"], error: string | undefined): void {
-    this.#error = error;
-    if (state === this.#state) return;
-    this.#state = state;
-    this.#since.restart();
-  }
-
-  #checkDrained(): void {
-    for (const check of this.#drainChecks) check();
-  }
-
-  #empty(): boolean {
-    if (this.#session !== undefined && this.#session.inFlight > 0) return false;
-    return this.#peek((lanes) => lanes.every((lane) => lane.empty)) ?? false;
-  }
-
-  #backlogOffline(): boolean {
-    return this.#peek((lanes) => backlogStands(lanes, this.#o)) ?? false;
-  }
-
-  /** Asks the queue itself, beside the session; undefined when it cannot be read. */
-  #peek<T>(ask: (lanes: readonly Lane[]) => T): T | undefined {
-    try {
-      const { queue, config } = this.#o;
-      const settlement = this.#settlement;
-      const how = { queue, settlement, qos: 1, retryFirstMs: 0, readAhead: 1 } as const;
-      return ask(streamsOf(config).map((stream) => new Lane({ ...how, stream })));
-    } catch {
-      return undefined;
-    }
   }
 }

@@ -6,9 +6,10 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { createServer, type Server } from "node:tls";
+import { createServer, type Server, type TlsOptions } from "node:tls";
 import { RawServer } from "../store-forward/uplink/raw-server.ts";
 import { Rig } from "../store-forward/uplink/rig.ts";
+import { FakeTime, NO_FAKE_TIME } from "../support/fake-time.ts";
 import { FaultProxy } from "../support/fault-proxy.ts";
 
 const NO_OPENSSL = spawnSync("openssl", ["version"]).status === 0 ? false : "openssl is not installed";
@@ -22,10 +23,14 @@ describe("mqtts", { skip: NO_OPENSSL }, () => {
     issue("other-host", ["-addext", "subjectAltName=DNS:broker.example.com"], "30");
   });
 
-  function issue(name: string, extra: readonly string[], days: string): void {
+  function issue(name: string, extra: readonly string[], days: string, env = process.env): void {
     const files = ["-keyout", join(dir, `${name}.key`), "-out", join(dir, `${name}.pem`)];
     const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-    const made = spawnSync("openssl", ["req", "-x509", ...key, "-subj", "/CN=test", "-days", days, ...files, ...extra]);
+    const made = spawnSync(
+      "openssl",
+      ["req", "-x509", ...key, "-subj", "/CN=test", "-days", days, ...files, ...extra],
+      { env },
+    );
     assert.equal(made.status, 0, made.stderr.toString());
   }
 
@@ -33,11 +38,12 @@ describe("mqtts", { skip: NO_OPENSSL }, () => {
   async function listen(
     t: { after(fn: () => unknown): void },
     name: string,
+    tls: TlsOptions = {},
   ): Promise<{ port: number; server: Server }> {
     const raw = await RawServer.start();
     const inner = await new FaultProxy({ to: { host: "127.0.0.1", port: Number(new URL(raw.url).port) } }).start();
     const { connect } = await import("node:net");
-    const files = { cert: readFileSync(join(dir, `${name}.pem`)), key: readFileSync(join(dir, `${name}.key`)) };
+    const files = { cert: readFileSync(join(dir, `${name}.pem`)), key: readFileSync(join(dir, `${name}.key`)), ...tls };
     const server = createServer(files, (socket) => {
       const up = connect(inner.port, "127.0.0.1");
       socket.on("error", () => up.destroy());
@@ -79,6 +85,37 @@ describe("mqtts", { skip: NO_OPENSSL }, () => {
       assert.equal(rig.queue.waiting(), 1);
     });
   }
+
+  for (const [what, from, error] of [
+    ["has expired", "-40d", /the server's certificate has expired \(CERT_HAS_EXPIRED\); renew it on the server$/],
+    ["is of the future", "+40d", /not valid yet \(CERT_NOT_YET_VALID\); check this machine's clock/],
+  ] as const) {
+    test(`a certificate that ${what} is refused and named`, { skip: NO_FAKE_TIME }, async (t) => {
+      using time = new FakeTime(from);
+      issue(from, ["-addext", "subjectAltName=IP:127.0.0.1"], "30", { ...process.env, ...time.env });
+      const { port } = await listen(t, from);
+      const config = { ca_file: join(dir, `${from}.pem`) };
+      await using rig = new Rig({ url: `mqtts://127.0.0.1:${port}`, config });
+      rig.queue.seal("t");
+      await rig.until("refused", () => rig.uplink.status().state === "refused");
+      assert.match(rig.uplink.status().error ?? "", error);
+      assert.equal(rig.queue.waiting(), 1);
+    });
+  }
+
+  test("TLS 1.1 is refused and named; TLS 1.2 is taken", async (t) => {
+    const config = { ca_file: join(dir, "good.pem") };
+    const ciphers = "DEFAULT@SECLEVEL=0";
+    const old = await listen(t, "good", { minVersion: "TLSv1", maxVersion: "TLSv1.1", ciphers });
+    await using refused = new Rig({ url: `mqtts://127.0.0.1:${old.port}`, config });
+    refused.queue.seal("t");
+    await refused.until("refused", () => refused.uplink.status().state === "refused");
+    assert.match(refused.uplink.status().error ?? "", /TLS.*; check /);
+    assert.equal(refused.queue.waiting(), 1);
+    const { port } = await listen(t, "good", { maxVersion: "TLSv1.2" });
+    await using taken = new Rig({ url: `mqtts://127.0.0.1:${port}`, config });
+    await taken.up();
+  });
 
   test("a port that does not speak TLS is named", async () => {
     await using server = await RawServer.start({ greeting: Buffer.from("hello there, no TLS here"), deaf: true });

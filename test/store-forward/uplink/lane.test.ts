@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { SealedRecord } from "../../../store-forward/queue.ts";
+import { Hold } from "../../../store-forward/uplink/hold.ts";
 import { Lane } from "../../../store-forward/uplink/lane.ts";
 import { MemoryQueue } from "../../support/memory-queue.ts";
 
 function laneOf(records: number): { readonly queue: MemoryQueue; readonly lane: Lane } {
   const queue = new MemoryQueue();
   for (let i = 0; i < records; i++) queue.seal("t");
-  return { queue, lane: new Lane({ queue, stream: "t", qos: 1, retryFirstMs: 1000, readAhead: 2 }) };
+  return { queue, lane: new Lane({ queue, stream: "t", qos: 1, hold: new Hold(1000), readAhead: 2 }) };
 }
 
 function send(lane: Lane): SealedRecord {

@@ -86,6 +86,16 @@ test("a closed port and a missing password file have their own words", async () 
   }
 });
 
+test("a host name that nobody has (RFC 6761, .invalid) is told as such, or that no DNS server answers", async () => {
+  const timing = { connectTimeoutMs: 60_000 };
+  await using rig = new Rig({ url: "mqtt://no-such-host.invalid", uplink: { timing } });
+  rig.queue.seal("t");
+  await rig.until("down", () => rig.uplink.status().state === "down", 60_000);
+  const { error = "", conn } = rig.uplink.status();
+  assert.match(error, /(the host name is not known \(ENOTFOUND\)|no DNS server answered \(EAI_AGAIN\)); check .*DNS/);
+  assert.deepEqual([conn, rig.queue.waiting()], [0, 1]);
+});
+
 const CODES = [
   [
     "ENOTFOUND",

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { generate, type IPublishPacket, parser } from "mqtt-packet";
+import { publishBytes } from "../../../store-forward/uplink/limits.ts";
 import {
   PUBREL_BYTES,
   type PublishPacket,
@@ -50,6 +51,18 @@ test("a PUBLISH is what mqtt-packet makes of the same", () => {
     }
   }
   assert.equal(compared, 7 * SIZES.length);
+});
+
+test("what is held against the server's maximum packet size is never less than what goes out, and hardly more", () => {
+  for (const topic of TOPICS.slice(0, 2)) {
+    for (const size of SIZES) {
+      const payload = Buffer.alloc(size, "x");
+      const packet = { topic: Buffer.from(topic), payload, qos: 2, retain: false, id: 7, version: 5 } as const;
+      const most = publishBytes(topic, payload);
+      const sizes = [written({ ...packet, alias: undefined }), written({ ...packet, alias: 1 })].map((b) => b.length);
+      assert.ok(Math.max(...sizes) <= most && most <= Math.min(...sizes) + 6, `${sizes.join()} of ${most}`);
+    }
+  }
 });
 
 test("every length on the way to two bytes of remaining length comes back whole", () => {

@@ -87,7 +87,7 @@ test("buffers serve again only after the socket has taken them; large and small 
 
 test("QoS 2 is done with PUBCOMP, or with the PUBREC that refuses; QoS 1 with PUBACK; 0x10 is success", async () => {
   const socket = new SlowSocket();
-  const { publisher } = publisherOn(socket);
+  const { publisher, ids } = publisherOn(socket);
   const done: string[] = [];
   for (const [name, qos] of [
     ["a", 2],
@@ -112,6 +112,11 @@ test("QoS 2 is done with PUBCOMP, or with the PUBREC that refuses; QoS 1 with PU
   assert.equal(publisher.answered("puback", 3, 0), false, "nobody waits for it any more");
   assert.equal(publisher.answered("puback", 77, 0), false);
   assert.deepEqual(done, ["b151", "c0", "a0"]);
+  assert.deepEqual(
+    [1, 2, 3, 4].map((id) => ids.register(id)),
+    [true, true, true, false],
+    "what is done has given its identifier back",
+  );
   await turn();
   await socket.takeAll();
   const told = socket.packets.map(({ cmd, messageId }) => [cmd, messageId]);

@@ -18,10 +18,14 @@ export interface Publish {
 }
 
 export interface RawOptions {
-  /** Answer to CONNECT, as hex; default: CONNACK without properties. */
-  readonly connack?: string;
+  /** Answer to CONNECT, as hex, also by the number of the connection, from 1 on; default: CONNACK without properties. */
+  readonly connack?: string | ((connection: number) => string);
   /** Answer to a PUBLISH of QoS 1 or 2, as hex, or undefined for none; default: PUBACK or PUBREC, success. */
   readonly onPublish?: (publish: Publish, connection: RawConnection) => string | undefined;
+  /** Answer to a PUBREL, as hex; default: PUBCOMP, success. */
+  readonly onPubrel?: (id: number) => string;
+  /** Return codes of SUBACK, as hex, one for each topic; default: QoS 1 for all. */
+  readonly granted?: string;
   /** Raw bytes sent as soon as somebody connects, before any packet. */
   readonly greeting?: Buffer;
   /** After every CONNACK. */
@@ -154,13 +158,12 @@ export class RawServer {
   }
 
   #answer(connection: RawConnection, packet: Packet): void {
-    const { onPublish = answerPublish } = this.#options;
+    const { onPublish = answerPublish, onPubrel = answerPubrel } = this.#options;
     if (packet.type === 1) this.#connect(connection, packet.body);
-    // PUBREL: PUBCOMP of the same identifier.
-    else if (packet.type === 6) connection.send(`70 02 ${hex(packet.body.subarray(0, 2))}`);
+    else if (packet.type === 6) connection.send(onPubrel(packet.body.readUInt16BE(0)));
     else if (packet.type === 8) {
       if (this.#options.noSuback) return;
-      connection.send(suback(connection, packet.body));
+      connection.send(suback(connection, packet.body, this.#options.granted));
       this.#options.onSubscribe?.(connection);
     } else if (packet.type === 12) connection.send("d0 00");
     else if (packet.type === 3) {
@@ -179,7 +182,8 @@ export class RawServer {
       connection.socket.destroy();
       return;
     }
-    connection.send(connack ?? (connection.level === 5 ? ACCEPTED_5 : ACCEPTED_311));
+    const answer = typeof connack === "function" ? connack(this.connections.indexOf(connection) + 1) : connack;
+    connection.send(answer ?? (connection.level === 5 ? ACCEPTED_5 : ACCEPTED_311));
     onConnect?.(connection);
   }
 }
@@ -191,13 +195,19 @@ export function answerPublish({ qos, id }: Publish, _connection?: RawConnection,
   return `${type} 03 ${hex(u16(id))} ${hex(Buffer.from([reason]))}`;
 }
 
-function suback(connection: RawConnection, body: Buffer): string {
+/** PUBCOMP of the same identifier. */
+export function answerPubrel(id: number, reason?: number): string {
+  if (reason === undefined) return `70 02 ${hex(u16(id))}`;
+  return `70 03 ${hex(u16(id))} ${hex(Buffer.from([reason]))}`;
+}
+
+function suback(connection: RawConnection, body: Buffer, granted?: string): string {
   let count = 0;
   let at = 2 + (connection.level === 5 ? 1 : 0);
   for (; at < body.length; count++) at += 2 + body.readUInt16BE(at) + 1;
-  const granted = Buffer.alloc(count, 1);
+  const codes = granted ?? hex(Buffer.alloc(count, 1));
   const properties = connection.level === 5 ? "00" : "";
-  return `90 ${hex(length(2 + properties.length / 2 + count))} ${hex(body.subarray(0, 2))} ${properties} ${hex(granted)}`;
+  return `90 ${hex(length(2 + properties.length / 2 + count))} ${hex(body.subarray(0, 2))} ${properties} ${codes}`;
 }
 
 function hex(bytes: Buffer): string {
@@ -208,6 +218,7 @@ function u16(value: number): Buffer {
   return Buffer.from([value >> 8, value & 255]);
 }
 
+/** Variable byte integer (MQTT 5 1.5.5). */
 function length(value: number): Buffer {
-  return value < 128 ? Buffer.from([value]) : Buffer.from([(value & 127) | 128, value >> 7]);
+  return value < 128 ? Buffer.from([value]) : Buffer.concat([Buffer.from([(value & 127) | 128]), length(value >> 7)]);
 }

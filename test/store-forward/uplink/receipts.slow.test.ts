@@ -59,6 +59,15 @@ test("five minutes of an alive bridge, not of a silent one, make a record due; t
   assert.deepEqual(pass(30, true), []);
 });
 
+test("a bridge that was alive and is gone is waited for, and then its five minutes begin anew", () => {
+  const { pass } = ledger(2);
+  assert.deepEqual(pass(4, true), []);
+  assert.deepEqual(pass(3, false), ["6 again 1,2"], "for three minutes it counts as alive");
+  assert.deepEqual(pass(30, false), []);
+  assert.deepEqual(pass(5, true), []);
+  assert.deepEqual(pass(1, true), ["43 again 1,2"]);
+});
+
 test("reading begins behind what waits, and at its front again when it is due", () => {
   const { queue, book, pass, records, clock } = ledger(10);
   assert.deepEqual(book.floor("t"), { epoch: EPOCH, seq: 10 });

@@ -1,6 +1,7 @@
 import { SystemClock } from "../../../core/clock.ts";
+import { messageOf } from "../../../core/errors.ts";
 import { type LogEntry, Logger } from "../../../core/log.ts";
-import { plainRecord } from "../../../core/record.ts";
+import { plainRecord, type Stream } from "../../../core/record.ts";
 import { uplinkConfig } from "../../../store-forward/config.ts";
 import type { UplinkOptions } from "../../../store-forward/uplink/options.ts";
 import { Uplink } from "../../../store-forward/uplink/uplink.ts";
@@ -49,7 +50,9 @@ export class Rig {
   }
 
   async until(what: string, holds: () => boolean, timeoutMs = 3000): Promise<void> {
-    await soon(`${what} (${JSON.stringify(this.uplink.status())})`, holds, timeoutMs);
+    await soon(what, holds, timeoutMs).catch((error: unknown) => {
+      throw new Error(`${messageOf(error)} (${JSON.stringify(this.uplink.status())})`);
+    });
   }
 
   async up(): Promise<void> {
@@ -91,6 +94,30 @@ export function recordsOf(arrivals: readonly Arrival[]): ArrivedRecord[] {
       const { c, seq } = JSON.parse(plain.toString()) as { c: string; seq: number };
       return { stream: c, seq, plain, qos };
     });
+}
+
+/** A queue with so many records of each stream. */
+export function filled(counts: Readonly<Partial<Record<Stream, number>>>): MemoryQueue {
+  const queue = new MemoryQueue();
+  for (const [stream, count] of Object.entries(counts)) {
+    for (let i = 0; i < count; i++) queue.seal(stream as Stream);
+  }
+  return queue;
+}
+
+export function isRecord({ topic }: Pick<Arrival, "topic">): boolean {
+  return /\/(data|event|gap|time|session)(\/|$)/.test(topic);
+}
+
+/** Stream and seq of the record in a publish that reached a server, such as `t7`. */
+export function keyOf({ payload }: Pick<Arrival, "payload">): string {
+  const { c, seq } = JSON.parse(plainRecord(payload).toString()) as { c: string; seq: number };
+  return `${c}${seq}`;
+}
+
+/** Of the records among them. */
+export function keysOf(publishes: readonly Pick<Arrival, "topic" | "payload">[]): string[] {
+  return publishes.filter(isRecord).map(keyOf);
 }
 
 /** Payloads that arrived on a topic below the gateway's prefix, as text. */

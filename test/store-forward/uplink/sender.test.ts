@@ -5,6 +5,7 @@ import type { Stream } from "../../../core/record.ts";
 import type { Position, SealedRecord } from "../../../store-forward/queue.ts";
 import type { Link } from "../../../store-forward/uplink/connection.ts";
 import { FlightBudget } from "../../../store-forward/uplink/flight-budget.ts";
+import { Hold } from "../../../store-forward/uplink/hold.ts";
 import { Lane } from "../../../store-forward/uplink/lane.ts";
 import { limitsOf } from "../../../store-forward/uplink/limits.ts";
 import type { Publish } from "../../../store-forward/uplink/publisher.ts";
@@ -37,7 +38,7 @@ class Watched extends MemoryQueue {
 function senderOf(queue: Watched): { readonly sender: Sender; readonly lanes: readonly Lane[] } {
   const { publish } = queue;
   const link = { protocol: "5", limits: limitsOf(undefined), publish } as Partial<Link> as Link;
-  const lanes = (["c", "t", "b"] as const).map((stream) => new Lane({ queue, stream, qos: 1, retryFirstMs: 60_000 }));
+  const lanes = (["c", "t", "b"] as const).map((stream) => new Lane({ queue, stream, qos: 1, hold: new Hold(60_000) }));
   const sender = new Sender({
     ...{ link, lanes, prefix: "busbar/v1/00/depot", window: 1000, budget: new FlightBudget(1000), rate: undefined },
     framing: () => (plain) => plain,
