@@ -2,15 +2,16 @@ import { parseArgs } from "node:util";
 import { type ConfigError, formatConfigError } from "../../config/checked-file.ts";
 import { loadSite } from "../../config/load.ts";
 import type { Site, SourceConfig } from "../../config/site.ts";
-import { checkDrivers } from "../drivers.ts";
+import { checkDrivers, hazardsOf } from "../drivers.ts";
 import { EXIT_CONFIG, EXIT_USAGE } from "./exit-codes.ts";
 
 export const usage = `busbar check --config FILE [--json]   check a configuration file; nothing is opened
   --config FILE   the file
   --json          the result as one JSON object on stdout
-Exit code 0 when it is right, 78 when it is not: every error on a line of its own on stderr.`;
+Exit code 0 when it is right, 78 when it is not: every error on a line of its own on stderr. What is right and must be
+known all the same is told there as "warning: ASSET: …".`;
 
-/** `busbar check`: one line per source on stdout, or every error on stderr. */
+/** `busbar check`: one line per source on stdout and warnings on stderr, or every error there. */
 export async function run(args: readonly string[]): Promise<number> {
   const options = { config: { type: "string" }, json: { type: "boolean" } } as const;
   const { values } = parseArgs({ args: [...args], options });
@@ -23,8 +24,11 @@ export async function run(args: readonly string[]): Promise<number> {
     report(loaded.errors, values.json === true);
     return EXIT_CONFIG;
   }
-  const lines = values.json ? [JSON.stringify(summary(loaded.file, loaded.site))] : loaded.site.sources.map(sourceLine);
+  const { site, file } = loaded;
+  const lines = values.json ? [JSON.stringify(summary(file, site))] : site.sources.map(sourceLine);
   process.stdout.write(`${lines.join("\n")}\n`);
+  if (!values.json)
+    for (const { asset, message } of hazardsOf(site)) process.stderr.write(`warning: ${asset}: ${message}\n`);
   return 0;
 }
 
@@ -40,7 +44,7 @@ function summary(file: string, site: Site) {
     line: lineOf(source),
     devices: source.devices.map(({ id, profile }) => ({ id, profile: profile ?? null })),
   }));
-  return { ok: true, file, gateway: site.gateway.id, sources };
+  return { ok: true, file, gateway: site.gateway.id, sources, warnings: hazardsOf(site) };
 }
 
 /** `rs485: modbus rtu /dev/ttyUSB0: wallbox-1 (heidelberg-energy-control), meter-1 (eastron-sdm630)` */

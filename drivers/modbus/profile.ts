@@ -49,6 +49,8 @@ export interface ModbusProfile {
   readonly maxHole: number;
   /** In the profile's order: a source's poll_interval sets the first. */
   readonly groups: readonly PollGroup[];
+  /** A duty that the device has (hazards.ts). */
+  readonly failsafe: ModbusProfileData["failsafe"];
   readonly signals: readonly RegisterSignal[];
 }
 
@@ -72,6 +74,7 @@ function compileProfile(file: ProfileFile): ModbusProfile {
     maxWords: data.read.max_words,
     maxHole: data.read.max_hole,
     groups,
+    failsafe: data.failsafe,
     signals: Object.entries(data.signals).map(([name, entry]) => compileSignal(name, entry, data)),
   };
 }

@@ -19,14 +19,24 @@ function busbar(...args: string[]): Promise<{ code: number; out: string; err: st
 
 test("the command", { concurrency: true }, async (t) => {
   await Promise.all([
-    t.test("a right file: a line per source", async () => {
-      assert.deepEqual(await busbar("check", "--config", "examples/busbar.yaml"), {
-        code: 0,
-        out:
-          "rs485: modbus rtu /dev/ttyUSB0: wallbox-1 (unit 1, heidelberg-energy-control), meter-1 (unit 2, eastron-sdm630)\n" +
-          "charger-lan: modbus tcp 192.168.10.21:502: wallbox-2 (unit 1, abb-terra-ac)\n",
-        err: "",
-      });
+    t.test("a right file: a line per source, and what reading alone does to a fail-safe", async () => {
+      const { code, out, err } = await busbar("check", "--config", "examples/busbar.yaml");
+      assert.deepEqual(
+        { code, out },
+        {
+          code: 0,
+          out:
+            "rs485: modbus rtu /dev/ttyUSB0: wallbox-1 (unit 1, heidelberg-energy-control), meter-1 (unit 2, eastron-sdm630)\n" +
+            "charger-lan: modbus tcp 192.168.10.21:502: wallbox-2 (unit 1, abb-terra-ac)\n",
+        },
+      );
+      assert.match(err, /^warning: wallbox-1: .* every 15 s .*energy manager.*\nwarning: wallbox-2: .*\n$/);
+      const { out: json } = await busbar("check", "--json", "--config", "examples/busbar.yaml");
+      const { warnings } = JSON.parse(json) as { warnings: { asset: string }[] };
+      assert.deepEqual(
+        warnings.map(({ asset }) => asset),
+        ["wallbox-1", "wallbox-2"],
+      );
     }),
     t.test("a broken file: errors on stderr, 78", async () => {
       const { code, out, err } = await busbar("check", "--config", "test/fixtures/config/not-yaml.yaml");
