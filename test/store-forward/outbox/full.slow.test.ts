@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import Sqlite from "better-sqlite3";
@@ -83,6 +83,23 @@ test("less room on the volume than the floor: the file does not grow beyond what
   for (let i = 0; i < 15; i++) bulk(outbox, clock);
   assert.ok(statSync(path).size <= 1.1 * MIB, `file ${statSync(path).size}`);
   assert.ok(outbox.status().drops.full > 0);
+});
+
+test("the ballast cannot be taken: the file does not grow until it is, a minute later", (t) => {
+  const { open, path, clock } = bench(t);
+  const ballast = `${path}.ballast`;
+  mkdirSync(ballast);
+  const outbox = open();
+  // Not a whole minute: it is not tried again meanwhile.
+  for (let i = 0; i < 15; i++) bulk(outbox, clock);
+  assert.ok(statSync(path).size <= 1.1 * MIB, `file ${statSync(path).size}`);
+  const { full } = outbox.status().drops;
+  assert.ok(full > 0);
+  assert.equal(existsSync(ballast), false);
+  clock.pass(60_000);
+  for (let i = 0; i < 15; i++) bulk(outbox, clock);
+  assert.ok(statSync(ballast).isFile());
+  assert.equal(outbox.status().drops.full, full);
 });
 
 test("a folder that cannot be made: memory holds, the error says what to do, it heals by itself", (t) => {

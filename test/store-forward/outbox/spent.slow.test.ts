@@ -39,7 +39,8 @@ test("a refused record's bytes reach the dead letters although its memory serves
   let outbox = open();
   for (let i = 0; i < 12; i++) {
     clock.pass(10_000);
-    give(outbox, batch(T0 + i * 10_000, [1, i]));
+    // Two records: the first one's memory is still the reader's when it is refused.
+    give(outbox, batch(T0 + i * 10_000, [1, i], [3, "Available"]));
     outbox.commit();
   }
   outbox = open();
@@ -47,7 +48,7 @@ test("a refused record's bytes reach the dead letters although its memory serves
   const plain = Buffer.from(first.plain);
   assert.equal(outbox.reject("t", first, "payload format invalid"), true);
   outbox.spent([first]);
-  for (let last = first; last.seq < 12; ) {
+  for (let last = first; last.seq < 24; ) {
     const some = outbox.read("t", last, 1);
     outbox.spent(some);
     last = some[0] as SealedRecord;

@@ -3,12 +3,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { type LogEntry, Logger } from "../../../core/log.ts";
+import { PackedBatches } from "../../../core/pack-reader.ts";
 import { PackWriter } from "../../../core/pack-writer.ts";
 import { type BusbarRecord, parseRecord, type Stream } from "../../../core/record.ts";
 import type { Batch, Quality, Value } from "../../../core/sample.ts";
 import { birthIdOf } from "../../../core/signals.ts";
+import { Acks } from "../../../store-forward/outbox/acks.ts";
 import type { OutboxOptions } from "../../../store-forward/outbox/options.ts";
 import { Outbox } from "../../../store-forward/outbox/outbox.ts";
+import { Reader, sumsOf } from "../../../store-forward/outbox/reader.ts";
+import { encodeRow } from "../../../store-forward/outbox/rows.ts";
+import { ENCODER } from "../../../store-forward/outbox/seal.ts";
+import { openSqlite } from "../../../store-forward/outbox/sqlite.ts";
+import { Store } from "../../../store-forward/outbox/store.ts";
 import type { SealedRecord } from "../../../store-forward/queue.ts";
 import { contract } from "../../support/contracts.ts";
 
@@ -128,4 +135,31 @@ export function samplesIn(records: readonly BusbarRecord[]): string[] {
     }
   }
   return found;
+}
+
+/**
+ * Puts sealed records of stream b into a closed outbox file, as a source of raw frames would leave them behind: no source
+ * is one yet. Each list of batches is a seal.
+ */
+export function storeBulk(path: string, ...seals: Batch[][]): void {
+  const store = new Store(openSqlite(path));
+  const epochs = new Map(store.epochs().map((epoch) => [epoch.n, epoch]));
+  const epoch = Math.max(...epochs.keys());
+  const reader = new Reader({ store, acks: new Acks(), gateway: GATEWAY, epochs, onCorrupt: () => undefined });
+  store.transaction(() => {
+    for (const batches of seals) {
+      const { bytes: raw, samples } = packed(...batches);
+      const times = batches.map(({ tUs }) => tUs / 1000);
+      const span = { t_min: Math.min(...times), t_max: Math.max(...times) };
+      const about = { stream: "b", boot: store.newestBoot(), sync: 1, ...span } as const;
+      const row = store.addPacked(encodeRow({ ...about, samples }, raw));
+      const seq_from = store.mark(epoch, "b").next;
+      const rows = { row_from: row, row_to: row };
+      const draft = { ...about, ...rows, epoch, seq_from, sealed_ms: span.t_max, encoder: ENCODER };
+      const { records } = reader.build(draft, new PackedBatches([raw]));
+      store.addSeal({ ...draft, seq_to: seq_from + records.length - 1, sums: sumsOf(records) });
+      store.setMark({ epoch, stream: "b", next: seq_from + records.length, acked: 0 });
+    }
+  });
+  store.close();
 }
