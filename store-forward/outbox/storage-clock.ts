@@ -52,13 +52,13 @@ export class StorageClock implements Clock, StoreClock {
     const nowMs = this.wallMs();
     let aheadMs = 0;
     let endMs = nowMs;
-    // What an earlier start has left knows nothing of our jumps.
-    for (const { fromMs, toMs } of stampMs < this.#startMs ? [] : this.#jumps.toReversed()) {
-      if (stampMs >= toMs - SLACK_MS && stampMs <= endMs) break;
+    for (const { fromMs, toMs } of this.#jumps.toReversed()) {
+      if (stampMs >= toMs - SLACK_MS && stampMs <= endMs) return Math.max(0, nowMs - stampMs - aheadMs);
       aheadMs += toMs - fromMs;
       endMs = fromMs;
     }
-    return Math.max(0, nowMs - stampMs - aheadMs);
+    // What an earlier start has left knows nothing of our jumps.
+    return Math.max(0, nowMs - stampMs - (stampMs < this.#startMs ? 0 : aheadMs));
   }
 
   #move(watermarkMs: number, synced: boolean): void {

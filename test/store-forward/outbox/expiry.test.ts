@@ -122,6 +122,63 @@ test("a record without a true time ages from the synchronisation that followed, 
   assert.equal(outbox.status().drops.expired, 4);
 });
 
+test("the synchronisation is noted once per boot, for as long as something of that boot is stored", (t) => {
+  const { open, clock, path } = bench(t);
+  const noted = (): unknown => {
+    const db = new Sqlite(path);
+    const text = db.prepare<[], string>("SELECT value FROM meta WHERE key = 'synced'").pluck().get() ?? "";
+    db.close();
+    return JSON.parse(text);
+  };
+  const start = (): Outbox => {
+    const outbox = open({ ...EXPIRING, synced: true });
+    record(outbox, clock, HOUR / 4);
+    record(outbox, clock, HOUR / 4);
+    return outbox;
+  };
+  let outbox = open({ ...EXPIRING, synced: false });
+  record(outbox, clock, 5 * HOUR, false);
+  const { boot } = outbox;
+  const syncedMs = clock.wall;
+  outbox.takeCritical({ kind: "time", t0: T0, body: `"time":{"boot":${boot},"offset_ms":5}` });
+  outbox.commit();
+  for (const one of all(outbox, "c")) outbox.ack("c", one);
+  outbox.commit();
+  outbox = start();
+  outbox.close();
+  assert.deepEqual(noted(), [
+    [boot, syncedMs],
+    [boot + 1, syncedMs],
+  ]);
+  outbox = open({ ...EXPIRING, synced: true });
+  clock.pass(HOUR / 2);
+  outbox.commit();
+  assert.deepEqual(seqs(outbox), [1, 2, 3], "an hour after the synchronisation of its own boot");
+  clock.pass(1);
+  outbox.commit();
+  assert.deepEqual(seqs(outbox), [3]);
+  const thirdMs = syncedMs + HOUR / 2;
+  start().close();
+  assert.deepEqual(noted(), [
+    [boot + 1, syncedMs],
+    [boot + 2, thirdMs],
+    [boot + 3, thirdMs + HOUR / 2 + 1],
+  ]);
+});
+
+test("a record is as old as the newest of its samples", (t) => {
+  const { open, clock } = bench(t);
+  const outbox = open(EXPIRING);
+  outbox.take({ ...packed(batch(T0 - HOUR, [1, 1]), batch(T0, [1, 2])), watermark: T0, synced: true });
+  outbox.commit({ seal: true });
+  clock.pass(HOUR);
+  outbox.commit();
+  assert.deepEqual(seqs(outbox), [1]);
+  clock.pass(1);
+  outbox.commit();
+  assert.deepEqual(seqs(outbox), []);
+});
+
 test("a time in the future does not expire, and holds nothing up for ever", (t) => {
   const { open, clock } = bench(t);
   const outbox = open(EXPIRING);

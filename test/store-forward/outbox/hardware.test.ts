@@ -104,3 +104,41 @@ test("a card that is put back, older by a single acknowledged record: its number
     [[first.epoch, 3, null]],
   );
 });
+
+test("a restored card: what it holds itself is not told as lost, in any stream", (t) => {
+  const { open, path, clock } = bench(t);
+  let outbox = open();
+  give(outbox, batch(T0, [1, 1]));
+  for (const type of ["one", "two"]) outbox.takeCritical({ kind: "event", t0: T0, body: `"event":{"type":"${type}"}` });
+  outbox.commit();
+  outbox.close();
+  cpSync(path, `${path}.backup`);
+  outbox = open();
+  clock.pass(10_000);
+  give(outbox, batch(T0 + 10_000, [1, 2]));
+  outbox.commit();
+  // Telemetry alone reaches the cloud: of critical the card has what nobody else has.
+  for (const record of all(outbox, "t")) outbox.ack("t", record);
+  outbox.commit({ final: true });
+  const { epoch } = outbox;
+  outbox.close();
+  cpSync(`${path}.backup`, path);
+  outbox = open();
+  assert.notEqual(outbox.epoch, epoch);
+  const critical = parsed(outbox, "c");
+  assert.deepEqual(
+    critical.flatMap(({ gap }) => (gap === undefined ? [] : [[gap.c, gap.epoch, gap.from, gap.to]])),
+    [
+      ["c", epoch, 3, null],
+      ["t", epoch, 3, null],
+      ["b", epoch, 1, null],
+    ],
+  );
+  assert.deepEqual(
+    critical.slice(0, 2).map((record) => [record.epoch, record.seq, record.k]),
+    [
+      [epoch, 1, "event"],
+      [epoch, 2, "event"],
+    ],
+  );
+});

@@ -21,6 +21,24 @@ test("durable_until waits for the last slice of a commit that takes several", (t
   assert.equal(outbox.status().durable_until, T0 + 9249);
 });
 
+test("after a step back durable_until is cut to before the new era's samples, garbage counting as its watermark", () => {
+  const good = packed(batch(T0 + 300, [1, 1]), batch(T0 + 650, [1, 2]));
+  const handOffs: [handedOver: { bytes: Uint8Array; samples: number }, durableUntil: number][] = [
+    [good, T0 + 299],
+    [{ bytes: new Uint8Array([1, 0, 0, 0, 9]), samples: 2 }, T0 + 699],
+    [{ bytes: new Uint8Array(0), samples: 0 }, T0 + 700],
+  ];
+  for (const [handedOver, durableUntil] of handOffs) {
+    const pending = new Pending();
+    pending.take({ ...packed(batch(T0, [1, 1])), watermark: T0 + 1000, synced: true });
+    pending.committed(1);
+    pending.allCommitted();
+    assert.equal(pending.watermark.durableUntil, T0 + 1000);
+    pending.take({ ...handedOver, watermark: T0 + 700, synced: true, era: 1 });
+    assert.equal(pending.watermark.durableUntil, durableUntil);
+  }
+});
+
 test("what is dropped for want of memory is counted sample by sample, with its times", () => {
   const pending = new Pending();
   const perHandOff = [3, 700, 20, 500, 1];

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import Sqlite from "better-sqlite3";
-import type { Gap } from "../../../core/record.ts";
+import type { Gap, Stream } from "../../../core/record.ts";
 import type { Outbox } from "../../../store-forward/outbox/outbox.ts";
 import { all, batch, bench, give, parsed, T0 } from "./support.ts";
 
@@ -65,6 +65,56 @@ test("a rejected record with others waiting before it stays rejected over a rest
     { stream: "c", seq: 2 },
   ]);
   db.close();
+});
+
+test("what was told is remembered as ranges, and only until the mark has passed it", (t) => {
+  const { open, path } = bench(t);
+  const remembered = (): unknown => {
+    const db = new Sqlite(path);
+    const text = db.prepare<[], string>("SELECT value FROM meta WHERE key = 'told'").pluck().get() ?? "";
+    db.close();
+    return JSON.parse(text);
+  };
+  let outbox = open();
+  sealed(outbox, [1, 2, 3, 4, 5, 6, 7, 8]);
+  for (let i = 0; i < 4; i++) outbox.takeCritical({ kind: "event", t0: T0, body: '"event":{"type":"one"}' });
+  outbox.commit();
+  const { epoch } = outbox;
+  const refused = [["t 2"], ["t 3"], ["c 4"], ["t 5", "t 7"]];
+  for (const ids of refused) {
+    for (const [stream, seq] of ids.map((id) => id.split(" ") as [Stream, string])) {
+      assert.equal(outbox.reject(stream, { epoch, seq: Number(seq) }, "payload format invalid"), true);
+    }
+    outbox.commit();
+  }
+  outbox.close();
+  const [low, critical, middle, high] = [
+    { stream: "t", epoch: 1, from: 2, to: 3 },
+    { stream: "c", epoch: 1, from: 4, to: 4 },
+    { stream: "t", epoch: 1, from: 5, to: 5 },
+    { stream: "t", epoch: 1, from: 7, to: 7 },
+  ];
+  assert.deepEqual(remembered(), [low, critical, middle, high]);
+  outbox = open();
+  outbox.ack("t", { epoch, seq: 1 });
+  outbox.commit();
+  assert.equal(outbox.status().streams.t.acked, 3);
+  // Forgotten when something is told the next time: nobody asks before.
+  assert.equal(outbox.reject("t", { epoch, seq: 8 }, "payload format invalid"), true);
+  outbox.commit();
+  outbox.close();
+  const known = [critical, middle, { ...high, to: 8 }];
+  assert.deepEqual(remembered(), known);
+  outbox = open({ hardware: "board-2" });
+  sealed(outbox, [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  assert.equal(outbox.reject("t", { epoch: outbox.epoch, seq: 9 }, "payload format invalid"), true);
+  outbox.commit();
+  outbox.close();
+  assert.deepEqual(remembered(), [...known, { stream: "t", epoch: 2, from: 9, to: 9 }]);
+  assert.deepEqual(
+    all(open({ hardware: "board-2" }), "t").map(({ seq }) => seq),
+    [4, 6, 1, 2, 3, 4, 5, 6, 7, 8],
+  );
 });
 
 test("a corrupt record with others waiting before it is told once, however often it is read and over restarts", (t) => {
