@@ -4,14 +4,15 @@
  * durable. The rest takes questions to SQLite and to the system, and is asked for once a second.
  */
 import type { Outbox } from "./outbox/outbox.ts";
+import type { BriefStatus } from "./outbox/status.ts";
 import type { OutboxStatus, StorageReport } from "./protocol.ts";
-import type { Uplink } from "./uplink/uplink.ts";
+import type { Uplink, UplinkBrief } from "./uplink/uplink.ts";
 
 const FULL_MS = 1000;
 
 export interface ReportsOptions {
   readonly outbox: Pick<Outbox, "status" | "brief" | "linkUp">;
-  readonly uplink: Pick<Uplink, "status">;
+  readonly uplink: Pick<Uplink, "status" | "brief">;
   readonly clock: { monoMs(): number; wallMs(): number };
   readonly post: (report: StorageReport) => void;
 }
@@ -20,7 +21,7 @@ export class Reports {
   readonly #o: ReportsOptions;
   #outbox: OutboxStatus | undefined;
   #askedAtMs = Number.NEGATIVE_INFINITY;
-  #told = "";
+  #told: { readonly outbox: BriefStatus; readonly uplink: UplinkBrief } | undefined;
 
   constructor(options: ReportsOptions) {
     this.#o = options;
@@ -29,19 +30,26 @@ export class Reports {
   /** Posts what is due: all of it once a second, and whenever something changed that counts at once. */
   look(): void {
     const { outbox, clock, post } = this.#o;
-    const uplink = this.#o.uplink.status();
+    const uplink = this.#o.uplink.brief();
     outbox.linkUp = uplink.state === "up";
     const brief = outbox.brief();
-    const told = `${JSON.stringify(brief)} ${uplink.state} ${uplink.error} ${uplink.conn}`;
     const nowMs = clock.monoMs();
     const isDue = nowMs - this.#askedAtMs >= FULL_MS;
-    if (!isDue && told === this.#told) return;
-    this.#told = told;
+    if (!isDue && !this.#isNews(brief, uplink)) return;
+    this.#told = { outbox: brief, uplink };
     if (isDue || this.#outbox === undefined || this.#outbox.error !== brief.error) {
       this.#askedAtMs = nowMs;
       this.#outbox = outbox.status();
     } else this.#outbox = { ...this.#outbox, ...brief };
-    post({ type: "store", ts: clock.wallMs(), outbox: this.#outbox, uplink });
+    post({ type: "store", ts: clock.wallMs(), outbox: this.#outbox, uplink: this.#o.uplink.status() });
+  }
+
+  #isNews({ state, error, durable_until, clock_jumps }: BriefStatus, uplink: UplinkBrief): boolean {
+    if (this.#told === undefined) return true;
+    const { outbox, uplink: link } = this.#told;
+    if (state !== outbox.state || error !== outbox.error || clock_jumps !== outbox.clock_jumps) return true;
+    if (durable_until !== outbox.durable_until) return true;
+    return uplink.state !== link.state || uplink.error !== link.error || uplink.conn !== link.conn;
   }
 
   /** The last one, complete. */

@@ -23,6 +23,10 @@ import { Suspect } from "./suspect.ts";
 import { Traffic } from "./traffic.ts";
 import { settlementFor, Unreceipted } from "./unreceipted.ts";
 
+export interface UplinkBrief extends Pick<UplinkStatus, "state" | "conn"> {
+  readonly error: string | undefined;
+}
+
 export class Uplink {
   readonly #o: UplinkOptions;
   readonly #timing: UplinkTiming;
@@ -86,14 +90,21 @@ export class Uplink {
     }
   }
 
+  /** The part of `status` that counts at once. */
+  brief(): UplinkBrief {
+    const refusal = this.#session?.refusal;
+    const { state, error } = this.#standing;
+    const { conn } = this.#dialler;
+    return { state: refusal === undefined ? state : "refused", error: refusal ?? error, conn };
+  }
+
   status(): UplinkStatus {
     const session = this.#session;
-    const refusal = session?.refusal;
-    const { state, sinceMs, warning } = this.#standing;
-    const error = refusal ?? this.#standing.error;
-    const { conn, protocol } = this.#dialler;
+    const { sinceMs, warning } = this.#standing;
+    const { state, error, conn } = this.brief();
+    const { protocol } = this.#dialler;
     return {
-      state: refusal === undefined ? state : "refused",
+      state,
       url: this.#o.config.url,
       ...(protocol === undefined ? {} : { protocol }),
       since: sinceMs,

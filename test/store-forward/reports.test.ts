@@ -37,7 +37,12 @@ function rig() {
   const post = (report: StorageReport): void => {
     if (report.type === "store") posted.push(report);
   };
-  const reports = new Reports({ outbox, uplink: { status: () => now.uplink }, clock, post });
+  const reports = new Reports({
+    outbox,
+    uplink: { status: () => now.uplink, brief: () => ({ error: undefined, ...now.uplink }) },
+    clock,
+    post,
+  });
   const look = (afterMs: number) => {
     clock.mono += afterMs;
     posted.length = 0;
