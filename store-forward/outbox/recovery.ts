@@ -103,10 +103,15 @@ function isFresh(path: string): boolean {
   }
 }
 
-/** The file that was in use last, by the boot file, if it was set aside and no new one has begun since. */
+/**
+ * The file that was in use last, by the boot file, if it was set aside and no new one has begun since. Without a boot file
+ * the newest that was: taken up once too often it costs records that the cloud has already and drops.
+ */
 function leftBehind(path: string): string | undefined {
   const epoch = readBootFile(bootFileOf(path))?.epoch;
-  return asides(path).find((aside) => epoch !== undefined && epochsIn(aside).includes(epoch));
+  const isOurs = (names: readonly string[]): boolean =>
+    epoch === undefined ? names.length > 0 : names.includes(epoch);
+  return asides(path).find((aside) => isOurs(epochsIn(aside)));
 }
 
 function epochsIn(path: string): string[] {

@@ -66,6 +66,10 @@ const KILLED: Readonly<Record<string, (made: Damaged) => void>> = {
     renameSync(path, `${path}.corrupt-${clock.wall}`);
     writeFileSync(path, "");
   },
+  "between the two, and the boot file lost": ({ path, clock }) => {
+    renameSync(path, `${path}.corrupt-${clock.wall}`);
+    writeFileSync(`${path}.boot`, "");
+  },
 };
 for (const [when, kill] of Object.entries(KILLED)) {
   test(`killed ${when}: the next start takes up what was set aside`, (t) => {
