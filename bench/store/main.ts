@@ -27,7 +27,8 @@ type Part = (typeof PARTS)[number];
 
 const OPTIONS = {
   only: { type: "string", default: PARTS.join() },
-  rounds: { type: "string", default: "3" },
+  /** Of three, medians of the same code told 73 and 98 % of a bare drain. */
+  rounds: { type: "string", default: "9" },
   slices: { type: "string", default: "50" },
   records: { type: "string", default: "20000" },
   backlog: { type: "string", default: "10000000" },
