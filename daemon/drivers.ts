@@ -1,9 +1,8 @@
 import type { SiteCheck } from "../config/load.ts";
-import type { Site, SourceConfig } from "../config/site.ts";
+import type { SourceConfig } from "../config/site.ts";
 import { checkCanSource, createCanDriver } from "../drivers/can/driver.ts";
 import type { Driver } from "../drivers/driver.ts";
 import { checkModbusSource, createModbusDriver } from "../drivers/modbus/driver.ts";
-import { type Hazard, modbusHazards } from "../drivers/modbus/hazards.ts";
 
 /** Throws BusbarError PROFILE_INVALID for what `checkDrivers` would have told. */
 export function createDriver(source: SourceConfig): Driver {
@@ -17,8 +16,3 @@ export const checkDrivers: SiteCheck = (site) => {
     return problems.map(({ path, message }) => ({ path: ["sources", i, ...path], message }));
   });
 };
-
-/** What whoever installs it must know, though nothing is wrong with the file. Throws as `createDriver`. */
-export function hazardsOf({ sources }: Site): Hazard[] {
-  return sources.flatMap((source) => (source.driver === "modbus" ? modbusHazards(source) : []));
-}

@@ -216,6 +216,7 @@ export class Gateway {
   }
 
   #supervise(driver: Driver): SupervisedSource {
+    for (const { asset, message } of driver.hazards) this.#log.warn(message, { asset });
     return new SupervisedSource({
       ...this.#owner,
       driver,

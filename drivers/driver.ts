@@ -28,12 +28,20 @@ export interface DriverContext {
   lost(loss: Loss): void;
 }
 
+/** What whoever installs it must know, though nothing is wrong. */
+export interface Hazard {
+  readonly asset: string;
+  /** What it is, and what to do. */
+  readonly message: string;
+}
+
 export interface Driver {
   readonly id: string;
   /** `modbus tcp 10.0.0.5:502`, `can socketcan:can0`: what messages call it. */
   readonly label: string;
   /** Every asset and signal that `run` can emit. */
   readonly assets: readonly AssetSpec[];
+  readonly hazards: readonly Hazard[];
   /**
    * Opens the bus and reads it until `signal` aborts, then frees it and resolves. One device that does not answer is
    * reported, not thrown. Rejects with a retryable BusbarError when the bus itself is missing or lost: the supervisor

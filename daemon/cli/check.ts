@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import { type ConfigError, formatConfigError } from "../../config/checked-file.ts";
 import { loadSite } from "../../config/load.ts";
 import type { Site, SourceConfig } from "../../config/site.ts";
-import { checkDrivers, hazardsOf } from "../drivers.ts";
+import { checkDrivers, createDriver } from "../drivers.ts";
 import { EXIT_CONFIG, EXIT_USAGE } from "./exit-codes.ts";
 
 export const usage = `busbar check --config FILE [--json]   check a configuration file; nothing is opened
@@ -25,10 +25,10 @@ export async function run(args: readonly string[]): Promise<number> {
     return EXIT_CONFIG;
   }
   const { site, file } = loaded;
-  const lines = values.json ? [JSON.stringify(summary(file, site))] : site.sources.map(sourceLine);
+  const warnings = site.sources.flatMap((source) => createDriver(source).hazards);
+  const lines = values.json ? [JSON.stringify({ ...summary(file, site), warnings })] : site.sources.map(sourceLine);
   process.stdout.write(`${lines.join("\n")}\n`);
-  if (!values.json)
-    for (const { asset, message } of hazardsOf(site)) process.stderr.write(`warning: ${asset}: ${message}\n`);
+  if (!values.json) for (const { asset, message } of warnings) process.stderr.write(`warning: ${asset}: ${message}\n`);
   return 0;
 }
 
@@ -44,7 +44,7 @@ function summary(file: string, site: Site) {
     line: lineOf(source),
     devices: source.devices.map(({ id, profile }) => ({ id, profile: profile ?? null })),
   }));
-  return { ok: true, file, gateway: site.gateway.id, sources, warnings: hazardsOf(site) };
+  return { ok: true, file, gateway: site.gateway.id, sources };
 }
 
 /** `rs485: modbus rtu /dev/ttyUSB0: wallbox-1 (heidelberg-energy-control), meter-1 (eastron-sdm630)` */

@@ -8,17 +8,10 @@ import { checkCredentials } from "../../config/credential.ts";
 import { loadSite } from "../../config/load.ts";
 import type { Site, SourceConfig } from "../../config/site.ts";
 import { messageOf } from "../../core/errors.ts";
-import type { Hazard } from "../../drivers/modbus/hazards.ts";
-import { checkDrivers, hazardsOf } from "../drivers.ts";
+import { checkDrivers } from "../drivers.ts";
 
 export type ReadConfig =
-  | {
-      readonly ok: true;
-      readonly site: Site;
-      readonly sourceKeys: readonly string[];
-      /** What is right and must be known all the same. */
-      readonly hazards: readonly Hazard[];
-    }
+  | { readonly ok: true; readonly site: Site; readonly sourceKeys: readonly string[] }
   /** `FILE:LINE: path: what is wrong`, one by one. */
   | { readonly ok: false; readonly errors: readonly string[] };
 
@@ -26,13 +19,7 @@ export type ReadConfig =
 export function readConfig(file: string): ReadConfig {
   const loaded = loadSite(file, [checkDrivers, checkCredentials]);
   if (!loaded.ok) return { ok: false, errors: loaded.errors.map(formatConfigError) };
-  const { site } = loaded;
-  try {
-    return { ok: true, site, sourceKeys: site.sources.map(sourceKey), hazards: hazardsOf(site) };
-  } catch (error) {
-    // A profile that was there when it was checked.
-    return { ok: false, errors: [messageOf(error)] };
-  }
+  return { ok: true, site: loaded.site, sourceKeys: loaded.site.sources.map(sourceKey) };
 }
 
 /** The same on a thread of its own. Does not reject. */

@@ -121,8 +121,7 @@ export class Service {
     this.#becomeReady();
   }
 
-  #build({ site, sourceKeys, hazards }: GoodConfig, before?: Gateway): Gateway {
-    for (const { asset, message } of hazards) this.#log.warn(message, { asset });
+  #build({ site, sourceKeys }: GoodConfig, before?: Gateway): Gateway {
     const { configFile, logFormat, clock } = this.#o;
     const likelyBoot = before === undefined ? this.#o.likelyBoot : before.boot + 1;
     const options = { configFile, logFormat, clock, logs: this.#logs, sourceKeys, likelyBoot };

@@ -28,6 +28,7 @@ export function createCanDriver(config: CanSourceConfig): Driver {
 }
 
 class CanDriver implements Driver {
+  readonly hazards = [];
   readonly id: string;
   readonly label: string;
   readonly assets: readonly AssetSpec[];

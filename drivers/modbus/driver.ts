@@ -4,6 +4,7 @@ import type { AssetSpec, SignalSpec } from "../../core/signals.ts";
 import type { Driver, DriverContext } from "../driver.ts";
 import type { ModbusDeviceConfig, ModbusSourceConfig } from "./config.ts";
 import type { DeviceSpec } from "./device.ts";
+import { hazardsOf } from "./hazards.ts";
 import { type LineSpec, runLine } from "./line.ts";
 import { openSerial } from "./link-serial.ts";
 import { openTcp } from "./link-tcp.ts";
@@ -36,6 +37,7 @@ export function createModbusDriver(config: ModbusSourceConfig, profilesDir?: str
     id: config.id,
     label: line.label,
     assets: devices.map((device) => assetSpec(config.id, device)),
+    hazards: devices.flatMap(hazardsOf),
     run: (context: DriverContext, signal: AbortSignal) => runLine(line, context, signal),
   };
 }

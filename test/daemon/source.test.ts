@@ -17,6 +17,7 @@ function supervise(runs: Run[]) {
   const driver: Driver = {
     id: "line",
     label: "modbus tcp 10.0.0.5:502",
+    hazards: [],
     assets: [
       { ...asset, id: "a" },
       { ...asset, id: "b" },
@@ -121,6 +122,7 @@ test("given to another gateway it runs on, and its numbers are translated to tha
   const driver: Driver = {
     id: "line",
     label: "modbus tcp 10.0.0.5:502",
+    hazards: [],
     assets: [
       {
         ...asset,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { modbusHazards } from "../../../drivers/modbus/hazards.ts";
+import { createModbusDriver } from "../../../drivers/modbus/driver.ts";
 
 function hazards(profile: string, poll_interval?: number) {
   const device = {
@@ -10,13 +10,13 @@ function hazards(profile: string, poll_interval?: number) {
     timeout: 1000,
     ...(poll_interval === undefined ? {} : { poll_interval }),
   };
-  return modbusHazards({
+  return createModbusDriver({
     id: "rs485",
     driver: "modbus",
     control: "none",
     rtu: { port: "/dev/ttyUSB0" },
     devices: [device],
-  });
+  }).hazards;
 }
 
 test("a charger that polling alone keeps content is named, with what it would do", () => {

@@ -3,7 +3,7 @@ import { cpSync, unlinkSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { birthIdOf } from "../../../core/signals.ts";
 import { contract } from "../../support/contracts.ts";
-import { all, BIRTH, batch, bench, give, packed, parsed, samplesIn, T0 } from "./support.ts";
+import { all, BIRTH, batch, bench, give, packed, parsed, restored, samplesIn, T0 } from "./support.ts";
 
 function packedOne(tMs: number, value: number) {
   return packed(batch(tMs, [1, value]));
@@ -205,12 +205,8 @@ test("a file from the past: numbers that the cloud has are not used again", (t) 
     give(outbox, batch(T0 + i * 10_000, [1, i]));
     outbox.commit();
   }
-  for (const record of all(outbox, "t")) outbox.ack("t", record);
-  outbox.commit({ final: true });
   const { epoch } = outbox;
-  outbox.close();
-  cpSync(`${path}.backup`, path);
-  outbox = open();
+  outbox = restored({ open, path }, outbox);
   assert.notEqual(outbox.epoch, epoch);
   const lost = parsed(outbox, "c")
     .map(({ gap }) => gap)

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
@@ -162,4 +162,13 @@ export function storeBulk(path: string, ...seals: Batch[][]): void {
     }
   });
   store.close();
+}
+
+/** All of its telemetry is acknowledged; then `<path>.backup`, an older copy, takes its place. */
+export function restored({ open, path }: Pick<Bench, "open" | "path">, outbox: Outbox): Outbox {
+  for (const record of all(outbox, "t")) outbox.ack("t", record);
+  outbox.commit({ final: true });
+  outbox.close();
+  cpSync(`${path}.backup`, path);
+  return open();
 }
